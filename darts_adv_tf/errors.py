@@ -1,0 +1,67 @@
+"""The errors a user can mend, each with the exit status that its command ends with."""
+
+from os import PathLike
+
+
+class UserError(ValueError):
+    """A mistake in what a command was given, told as rule, received, file and remedy.
+
+    Args:
+        rule: The rule that was broken, one sentence.
+        received: What was found instead.
+        file: The file or folder in which it was found.
+        remedy: What to do about it.
+
+    Example:
+        >>> print(DataError("An image has one mask an organ.", received="no heart mask"))
+        An image has one mask an organ.
+          Received: no heart mask
+    """
+
+    exit_status = 2
+
+    def __init__(
+        self,
+        rule: str,
+        *,
+        received: object = None,
+        file: str | PathLike | None = None,
+        remedy: str | None = None,
+    ):
+        self.rule = rule
+        self.received = received
+        self.file = file
+        self.remedy = remedy
+        details = (("Received", received), ("File", file), ("Remedy", remedy))
+        lines = [f"  {name}: {value}" for name, value in details if value is not None]
+        super().__init__("\n".join([rule, *lines]))
+
+
+class ConfigurationError(UserError):
+    """A flag, a configuration or a genotype is wrong, or the work directory is occupied."""
+
+    exit_status = 2
+
+
+class DataError(UserError):
+    """The data set is missing, incomplete or cannot be read."""
+
+    exit_status = 3
+
+
+class NonFiniteError(UserError):
+    """A loss or a gradient stopped being finite."""
+
+    exit_status = 4
+
+
+class CheckpointError(UserError):
+    """A checkpoint is missing, damaged, or belongs to another configuration."""
+
+    exit_status = 5
+
+
+class StorageError(UserError):
+    """Reading or writing failed: a full disk, missing permission, a broken device."""
+
+    exit_status = 6

@@ -1,0 +1,130 @@
+"""Normalization by statistics of the batch, with a gradient that can itself be differentiated.
+
+Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels, E edges.
+"""
+
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+NormalizationMode = Literal["batch", "sync_batch", "group"]
+
+EPSILON = 1e-5
+GROUP_SIZE = 4
+
+
+def _standardize(x: tf.Tensor, axes: list[int], synchronized: bool) -> tf.Tensor:
+    """(x - mean) / sqrt(variance + eps) with hand-written first and second derivatives.
+
+    Let <.> be the mean over `axes`, y the result and s = 1 / sqrt(variance + eps). The gradient
+    is the self-adjoint map s P, P g = g - <g> - y <g y>. Its own gradient, for a cotangent u, is
+    s P u towards g, and s P q - s^2 y <u P g> towards x, with q = -s (u <g y> + g <u y>).
+    Automatic differentiation arrives at the same numbers with four times the graph nodes. The
+    third derivative is not defined.
+
+    Args:
+        x: Any shape.
+        axes: The axes that share statistics.
+        synchronized: Whether the replicas of a distribution strategy share them too.
+
+    Returns:
+        The shape of `x`.
+    """
+
+    def mean(tensor: tf.Tensor) -> tf.Tensor:
+        local = tf.reduce_mean(tensor, axes, keepdims=True)
+        if not synchronized:
+            return local
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.MEAN, local)
+
+    @tf.custom_gradient
+    def standardize(x):
+        centered = x - mean(x)
+        scale = tf.math.rsqrt(mean(tf.square(centered)) + EPSILON)
+        y = centered * scale
+
+        def project(g):
+            return g - mean(g) - y * mean(g * y)
+
+        @tf.custom_gradient
+        def backward(g, x):
+            del x  # enters through y and scale; named so that its gradient has a place
+            projected = project(g)
+
+            def second_backward(u):
+                q = (u * mean(g * y) + g * mean(u * y)) * (-scale)
+                to_x = scale * (project(q) - y * (scale * mean(u * projected)))
+                return scale * project(u), to_x
+
+            return scale * projected, second_backward
+
+        return y, lambda g: backward(g, x)
+
+    return standardize(x)
+
+
+def normalize(
+    x: tf.Tensor, mode: NormalizationMode, num_passes: int, num_channels: int
+) -> tf.Tensor:
+    """Standardizes each channel, or each group of channels, of every operation and pass.
+
+    Args:
+        x: (..., P * N, H, W, E * C): results of operations on E edges that stand side by side.
+        mode: `batch`: statistics of a channel over the images of one pass, on this replica;
+            `sync_batch`: over all replicas; `group`: of four neighbouring channels of one
+            operation (all, if they cannot be divided so) within one image, independent of the
+            batch.
+        num_passes: P.
+        num_channels: C of one operation, which groups do not cross.
+
+    Returns:
+        The shape of `x`.
+    """
+    *operations, batch, height, width, channels = x.shape
+    if mode == "group":
+        size = GROUP_SIZE if num_channels % GROUP_SIZE == 0 else num_channels
+        shape = [*operations, batch, height * width, channels // size, size]
+        axes = [-3, -1]
+    else:
+        images = batch // num_passes
+        shape = [*operations, num_passes, images * height * width, channels]
+        axes = [-2]
+    y = _standardize(tf.reshape(x, shape), axes, synchronized=mode == "sync_batch")
+    return tf.reshape(y, x.shape)
+
+
+class Normalization(keras.layers.Layer):
+    """Normalization of one tensor of images, by default with a learned scale and offset.
+
+    It keeps no moving statistics: the discriminator is never used outside training.
+
+    Args:
+        mode: See `normalize`.
+        affine: Whether a scale and an offset are learned.
+
+    Shapes:
+        (P * N, H, W, C) -> the same.
+    """
+
+    def __init__(self, mode: NormalizationMode = "batch", affine: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.mode = mode
+        self.affine = affine
+
+    def build(self, input_shape):
+        channels = (input_shape[-1],)
+        self.scale = self.offset = None
+        if self.affine:
+            self.scale = self.add_weight(shape=channels, initializer="ones", name="scale")
+            self.offset = self.add_weight(shape=channels, initializer="zeros", name="offset")
+
+    def call(self, x, num_passes: int = 1):
+        y = normalize(x, self.mode, num_passes, x.shape[-1])
+        if self.affine:
+            y = y * self.scale + self.offset
+        return y
+
+    def get_config(self):
+        return super().get_config() | {"mode": self.mode, "affine": self.affine}

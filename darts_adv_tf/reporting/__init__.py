@@ -1,0 +1,1 @@
+"""Drawings and progress for people; nothing here knows a Keras model."""

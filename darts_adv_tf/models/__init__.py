@@ -1,0 +1,1 @@
+"""The networks: the two segmentation backbones and the discriminator."""

@@ -1,0 +1,1 @@
+"""Sources of labelled images, their split into cases, and the order of the batches."""

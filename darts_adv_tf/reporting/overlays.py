@@ -31,7 +31,8 @@ def class_colours(num_classes: int) -> list[str | tuple[float, ...]]:
     num_organs = num_classes - 1
     if num_organs <= len(COLOURS):
         return list(COLOURS[:num_organs])
-    return [colormaps["hsv"](index / num_organs) for index in range(num_organs)]
+    # From orange to pink, without the red of wrong pixels.
+    return [colormaps["hsv"](hue) for hue in np.linspace(0.08, 0.9, num_organs)]
 
 
 def draw_overlays(

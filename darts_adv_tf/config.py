@@ -1,0 +1,542 @@
+"""What a run is made of: frozen, validated when made, saved with the run as config.json.
+
+Every field carries its help text, which states its unit and its place in the paper (Dong et al.,
+MICCAI 2019), and the rule that its value has to keep. The flags of the commands take names,
+defaults, choices and help from here.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import types
+import typing
+from importlib import metadata
+from pathlib import Path
+
+from darts_adv_tf.errors import ConfigurationError, StorageError
+
+FILE_NAME = "config.json"
+FORMAT = "darts_adv_tf.config"
+FORMAT_VERSION = 1
+RECORDED_PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def _setting(
+    default: object,
+    help: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    minimum: int | None = None,
+    is_positive: bool = False,
+):
+    """A field with its help text and the rule for its value (`None`, where allowed, keeps any)."""
+    rules = {"help": help, "choices": choices, "minimum": minimum, "is_positive": is_positive}
+    return dataclasses.field(default=default, metadata=rules)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which cases, and how they are split (paper, section 3.2)."""
+
+    dataset: str = _setting(
+        "phantom",
+        "Data set: phantom, made by the program itself, or cx_seg, chest radiographs in the "
+        "folder layout of CX-SEG.",
+        choices=("phantom", "cx_seg"),
+    )
+    data_dir: str | None = _setting(
+        None, "Folder of the data set; needed for cx_seg, refused for phantom, which has none."
+    )
+    image_size: int = _setting(
+        64, "Edge of the square that images are resized to, in pixels. Paper: 512.", minimum=1
+    )
+    train_cases: int = _setting(
+        32,
+        "Number of training cases, drawn by the seed and halved into train and val for the "
+        "search; the rest is for the test. Paper: 50.",
+        minimum=2,
+    )
+    phantom_cases: int = _setting(
+        80, "Number of cases the phantom is made with (--dataset=phantom alone).", minimum=3
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        if self.dataset == "phantom":
+            if self.data_dir is not None:
+                raise ConfigurationError(
+                    "The phantom is made by the program and has no folder.",
+                    received=f"--dataset=phantom --data_dir={self.data_dir}",
+                    remedy="Name the data set too, as --dataset=cx_seg, or leave out --data_dir.",
+                )
+            if self.train_cases >= self.phantom_cases:
+                raise ConfigurationError(
+                    "At least one case has to be left for the test.",
+                    received=f"--train_cases={self.train_cases} "
+                    f"--phantom_cases={self.phantom_cases}",
+                    remedy="Raise --phantom_cases or lower --train_cases.",
+                )
+        elif self.data_dir is None:
+            raise ConfigurationError(
+                "A data set other than the phantom is read from a folder.",
+                received=f"--dataset={self.dataset} without --data_dir",
+                remedy="Add --data_dir=<folder>.",
+            )
+        if self.train_cases % 2:
+            raise ConfigurationError(
+                "The training cases are halved into train and val, so their number is even.",
+                received=f"--train_cases={self.train_cases}",
+                remedy=f"Use --train_cases={self.train_cases - 1} or {self.train_cases + 1}.",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The segmenter S and the discriminator D (paper, sections 2 and 3.2)."""
+
+    backbone: str = _setting(
+        "unet", "Segmenter, S in the paper, which uses both.", choices=("unet", "fcn32s")
+    )
+    segmenter_width: int = _setting(
+        16,
+        "Channels of the segmenter's first convolution. The published networks have 64.",
+        minimum=1,
+    )
+    discriminator: str = _setting(
+        "nas",
+        "Discriminator, D in the paper: nas, the derived one of --genotype, or none, training by "
+        "cross-entropy alone.",
+        choices=("nas", "none"),
+    )
+    discriminator_channels: int = _setting(
+        4,
+        "Channels C of the discriminator's first cell; each reduction cell doubles them. Even. "
+        "The paper does not state it; flags/paper_*.flags use 16.",
+        minimum=2,
+    )
+    discriminator_cells: str = _setting(
+        "NRNRNRN",
+        "The discriminator's cells in order, N normal and R reduction. Paper (section 3.2): "
+        "NRNRNRN.",
+    )
+    discriminator_input: str = _setting(
+        "masks",
+        "What the discriminator judges: masks alone (as in Eq. 1 and 2), or the image beside them.",
+        choices=("masks", "images_and_masks"),
+    )
+    discriminator_normalization: str = _setting(
+        "batch",
+        "Normalization in the discriminator: batch, over each replica's own batch; sync_batch, "
+        "over all replicas; group, over each case, blind to the batch.",
+        choices=("batch", "sync_batch", "group"),
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        if self.discriminator_channels % 2:
+            raise ConfigurationError(
+                "A reduction halves the channels between its two paths, so their number is even.",
+                received=f"--discriminator_channels={self.discriminator_channels}",
+                remedy=f"Use --discriminator_channels={self.discriminator_channels + 1}.",
+            )
+        if set(self.discriminator_cells) - set("NR"):
+            raise ConfigurationError(
+                "The discriminator's cells are written as letters, N for normal, R for reduction.",
+                received=f"--discriminator_cells={self.discriminator_cells}",
+                remedy="Use the paper's --discriminator_cells=NRNRNRN, or a shorter pattern.",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How long, how fast and towards what (paper, sections 2.3 and 3.2)."""
+
+    batch_size: int = _setting(
+        4, "Cases in a step, over all replicas together. The paper does not state it.", minimum=1
+    )
+    search_epochs: int = _setting(
+        10,
+        "Length of the search in passes over train, half of the training cases. The paper does "
+        "not state it.",
+        minimum=1,
+    )
+    retrain_epochs: int = _setting(
+        40,
+        "Length of the training after the search in passes over all training cases; 0 ends the "
+        "search once the genotype is derived. Paper: 50.",
+        minimum=0,
+    )
+    learning_rate: float = _setting(
+        1e-3,
+        "Learning rate of Adam for the weights of segmenter and discriminator, constant. "
+        "Paper: 1e-4.",
+        is_positive=True,
+    )
+    architecture_learning_rate: float = _setting(
+        1e-3,
+        "Learning rate of Adam for the architecture, alpha in Alg. 1, constant. Paper: 1e-4.",
+        is_positive=True,
+    )
+    adversarial_weight: float = _setting(
+        0.01, "Weight of the adversarial loss, lambda_adv in Eq. 1. Paper: 0.01.", is_positive=True
+    )
+    unroll_rate: float | None = _setting(
+        None,
+        "Step of the virtual update that the architecture gradient looks ahead by, eta in Eq. 9; "
+        "--learning_rate unless given.",
+        is_positive=True,
+    )
+    architecture_gradient: str = _setting(
+        "exact",
+        "Second-order part of the architecture gradient: exact; finite_difference, as in the "
+        "paper; or first_order, left out.",
+        choices=("exact", "finite_difference", "first_order"),
+    )
+    compare_gradient_every: int = _setting(
+        0,
+        "Steps between two measurements of the cosine between the exact and the finite-difference "
+        "second-order part, which cost a second method each; 0 for never.",
+        minimum=0,
+    )
+    figure_every: int = _setting(
+        5,
+        "Epochs between two sets of figures in TensorBoard (overlays, alpha, genotype); 0 for "
+        "never.",
+        minimum=0,
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        if self.architecture_gradient == "first_order":
+            if self.unroll_rate is not None:
+                raise ConfigurationError(
+                    "The first-order architecture gradient takes no virtual step.",
+                    received=f"--architecture_gradient=first_order "
+                    f"--unroll_rate={self.unroll_rate}",
+                    remedy="Leave out --unroll_rate, or use --architecture_gradient=exact.",
+                )
+            if self.compare_gradient_every:
+                raise ConfigurationError(
+                    "The first-order architecture gradient has no second-order part to compare.",
+                    received=f"--architecture_gradient=first_order "
+                    f"--compare_gradient_every={self.compare_gradient_every}",
+                    remedy="Leave out --compare_gradient_every, or use "
+                    "--architecture_gradient=exact.",
+                )
+
+    @property
+    def effective_unroll_rate(self) -> float:
+        """Eta of Eq. 9: `unroll_rate`, or the learning rate where that is not given."""
+        return self.learning_rate if self.unroll_rate is None else self.unroll_rate
+
+
+@dataclasses.dataclass(frozen=True)
+class DistributionConfig:
+    """On which devices (paper, section 3.2: two GPUs)."""
+
+    strategy: str = _setting(
+        "auto",
+        "Distribution: one_device; mirrored, a batch split over replicas; auto, mirrored where "
+        "there are several GPUs or --num_replicas asks for it.",
+        choices=("auto", "one_device", "mirrored"),
+    )
+    num_replicas: int | None = _setting(
+        None,
+        "Number of replicas; every GPU unless given. Without a GPU, 2 and more are logical CPUs.",
+        minimum=1,
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        if self.strategy == "one_device" and (self.num_replicas or 1) > 1:
+            raise ConfigurationError(
+                "One device holds one replica.",
+                received=f"--strategy=one_device --num_replicas={self.num_replicas}",
+                remedy="Use --strategy=mirrored, or leave out --num_replicas.",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run needs to be repeated.
+
+    Args:
+        command: `search` or `train`, the commands that begin a run.
+        data, model, training, distribution: Its parts.
+        seed: Of the split, the initial weights, the batches and the phantom.
+        workdir: Folder that the run writes to.
+        genotype: File with the derived architecture (`train` with a discriminator alone).
+
+    Raises:
+        ConfigurationError: A value breaks its rule, or two values contradict each other.
+    """
+
+    command: str = _setting("search", "Command that began the run.", choices=("search", "train"))
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    distribution: DistributionConfig = dataclasses.field(default_factory=DistributionConfig)
+    seed: int = _setting(
+        0, "Seed of the split, the initial weights, the batches and the phantom.", minimum=0
+    )
+    workdir: str | None = _setting(
+        None, "Folder that the run writes to, new or empty; runs/<command>-<time> unless given."
+    )
+    genotype: str | None = _setting(
+        None, "Derived architecture: the genotype.json of a search (paper, Alg. 1, last line)."
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        self._check_image_size()
+        self._check_batch_size()
+        if self.command == "search":
+            self._check_search()
+        else:
+            self._check_train()
+
+    def _check_image_size(self):
+        if self.model.discriminator == "none":
+            return
+        num_halvings = 1 + self.model.discriminator_cells.count("R")
+        if self.data.image_size < 2**num_halvings:
+            raise ConfigurationError(
+                "The discriminator's head and each of its reduction cells halve the image, of "
+                "which a pixel has to remain.",
+                received=f"--image_size={self.data.image_size} "
+                f"--discriminator_cells={self.model.discriminator_cells}",
+                remedy=f"Use --image_size={2**num_halvings} or more, or fewer R.",
+            )
+
+    def _check_batch_size(self):
+        batch_size = self.training.batch_size
+        num_replicas = self.distribution.num_replicas
+        if num_replicas is not None and batch_size % num_replicas:
+            raise ConfigurationError(
+                "Every replica takes the same number of cases of a batch.",
+                received=f"--batch_size={batch_size} --num_replicas={num_replicas}",
+                remedy=f"Use a --batch_size that {num_replicas} divides.",
+            )
+        is_halved = self.command == "search"
+        available = self.data.train_cases // 2 if is_halved else self.data.train_cases
+        if batch_size > available:
+            raise ConfigurationError(
+                "A batch holds no case twice"
+                + (", and the search trains on half of the training cases." if is_halved else "."),
+                received=f"--batch_size={batch_size} --train_cases={self.data.train_cases}",
+                remedy=f"Use --batch_size={available} or less.",
+            )
+
+    def _check_search(self):
+        if self.model.discriminator != "nas":
+            raise ConfigurationError(
+                "The search is for a discriminator.",
+                received=f"--discriminator={self.model.discriminator}",
+                remedy="Train without one by: python -m darts_adv_tf.train --discriminator=none",
+            )
+        if self.genotype is not None:
+            raise ConfigurationError(
+                "The search finds a genotype and takes none.",
+                received=f"--genotype={self.genotype}",
+                remedy=f"Train with it by: python -m darts_adv_tf.train --genotype={self.genotype}",
+            )
+
+    def _check_train(self):
+        if self.model.discriminator == "nas" and self.genotype is None:
+            raise ConfigurationError(
+                "A derived discriminator is built from a genotype.",
+                received="--discriminator=nas without --genotype",
+                remedy="Add --genotype=<workdir of a search>/genotype.json, or "
+                "--discriminator=none.",
+            )
+        if self.model.discriminator == "none" and self.genotype is not None:
+            raise ConfigurationError(
+                "Training without a discriminator takes no genotype.",
+                received=f"--discriminator=none --genotype={self.genotype}",
+                remedy="Leave out one of the two.",
+            )
+        if self.training.retrain_epochs < 1:
+            raise ConfigurationError(
+                "Training lasts at least one epoch.",
+                received=f"--retrain_epochs={self.training.retrain_epochs}",
+                remedy="Use --retrain_epochs=1 or more.",
+            )
+
+    def to_json(self) -> str:
+        """The contents of config.json, with the versions of the packages that matter."""
+        content = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            **dataclasses.asdict(self),
+            "versions": {package: metadata.version(package) for package in RECORDED_PACKAGES},
+        }
+        return json.dumps(content, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, file: str | os.PathLike | None = None) -> "RunConfig":
+        """Reads what `to_json` wrote; anything more, less or else is refused.
+
+        Args:
+            text: The contents of config.json.
+            file: Where they come from, for the message.
+
+        Raises:
+            ConfigurationError: Not JSON, another format, a name missing or unknown, a value of
+                another type or against its rule.
+        """
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise ConfigurationError(
+                "A configuration is a JSON object.", received=error, file=file
+            ) from error
+        content = _take_object(content, "the configuration", file)
+        for name, expected in (("format", FORMAT), ("version", FORMAT_VERSION)):
+            if content.pop(name, None) != expected:
+                raise ConfigurationError(
+                    f"A configuration of this program has {name} {expected!r}.",
+                    received=f"another {name}, or none",
+                    file=file,
+                )
+        versions = _take_object(content.pop("versions", None), "versions", file)
+        if set(versions) != set(RECORDED_PACKAGES) or not all(
+            isinstance(version, str) for version in versions.values()
+        ):
+            raise ConfigurationError(
+                f"A configuration records the versions of {', '.join(RECORDED_PACKAGES)}.",
+                received=f"versions={versions}",
+                file=file,
+            )
+        try:
+            return _from_dict(cls, content, "the configuration", file)
+        except ConfigurationError as error:
+            if error.file is not None or file is None:
+                raise
+            raise ConfigurationError(
+                error.rule, received=error.received, file=file, remedy=error.remedy
+            ) from error
+
+
+def save_config(config: RunConfig, workdir: str | os.PathLike) -> Path:
+    """Writes config.json into `workdir`, which is made where it is missing.
+
+    Returns:
+        The file's path. It appears whole or not at all.
+    """
+    path = Path(workdir) / FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    temporary.write_text(config.to_json(), encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def load_config(workdir: str | os.PathLike) -> RunConfig:
+    """Reads the configuration of the run in `workdir`, as it was saved.
+
+    Raises:
+        ConfigurationError: There is no run, or its config.json is not what `save_config` wrote.
+        StorageError: The file cannot be read.
+    """
+    path = Path(workdir) / FILE_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigurationError(
+            f"The work directory of a run holds its {FILE_NAME}.",
+            received=f"--workdir={workdir}",
+            file=path,
+            remedy="Name the folder that a search or a training wrote, as its last lines show it.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            "A configuration is text in UTF-8.", received=error, file=path
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            "The configuration of a run has to be readable.", received=error.strerror, file=path
+        ) from error
+    return RunConfig.from_json(text, file=path)
+
+
+def _check_fields(config: object):
+    """Checks type and rule of every field of a configuration on its own."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        _check_type(field, value)
+        if value is None or not field.metadata:
+            continue
+        choices, minimum = field.metadata["choices"], field.metadata["minimum"]
+        if choices is not None and value not in choices:
+            rule = f"--{field.name} is one of {', '.join(choices)}."
+        elif minimum is not None and value < minimum:
+            rule = f"--{field.name} is {minimum} or more."
+        elif value == "":
+            rule = f"--{field.name} is not empty."
+        elif field.metadata["is_positive"] and not (0 < value < math.inf):
+            rule = f"--{field.name} is a positive number."
+        else:
+            continue
+        raise ConfigurationError(
+            rule, received=f"--{field.name}={value}", remedy=_REMEDIES.get(field.name)
+        )
+
+
+# What a refused value may have been meant for.
+_REMEDIES = {
+    "adversarial_weight": "To train without a discriminator: "
+    "python -m darts_adv_tf.train --discriminator=none",
+    "unroll_rate": "To take no virtual step: --architecture_gradient=first_order",
+}
+
+
+def _check_type(field: dataclasses.Field, value: object):
+    expected = typing.get_args(field.type) if _is_union(field.type) else (field.type,)
+    if float in expected and type(value) is int:
+        return
+    if type(value) not in expected:
+        names = " or ".join(
+            "null" if kind is types.NoneType else kind.__name__ for kind in expected
+        )
+        raise ConfigurationError(
+            f"{field.name} is of type {names}.",
+            received=f"{field.name}={value!r}",
+        )
+
+
+def _is_union(annotation: object) -> bool:
+    return isinstance(annotation, types.UnionType)
+
+
+def _from_dict(kind: type, content: dict, place: str, file: str | os.PathLike | None):
+    """Makes a configuration, with the configurations inside it, from parsed JSON."""
+    fields = {field.name: field.type for field in dataclasses.fields(kind)}
+    unknown, missing = sorted(set(content) - set(fields)), sorted(set(fields) - set(content))
+    if unknown or missing:
+        raise ConfigurationError(
+            f"{place[0].upper()}{place[1:]} holds each of its entries, and no others.",
+            received="; ".join(
+                f"{state}: {', '.join(names)}"
+                for state, names in (("unknown", unknown), ("missing", missing))
+                if names
+            ),
+            file=file,
+        )
+    values = {
+        name: _from_dict(fields[name], _take_object(value, f"{name!r}", file), f"{name!r}", file)
+        if dataclasses.is_dataclass(fields[name])
+        else value
+        for name, value in content.items()
+    }
+    return kind(**values)
+
+
+def _take_object(content: object, place: str, file: str | os.PathLike | None) -> dict:
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            "A configuration and each of its parts is a JSON object.",
+            received=f"{type(content).__name__} for {place}",
+            file=file,
+        )
+    return dict(content)

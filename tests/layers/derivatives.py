@@ -1,0 +1,72 @@
+"""First and second derivatives in graph mode, as training takes them, and numeric ones."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+STEP = 1e-6
+"""Of a numeric derivative in float64: at 1e-5 it crosses kinks of ReLU and max."""
+
+
+def gradient_and_product(
+    objective: Callable[..., tf.Tensor], points: Sequence, directions: Sequence
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The gradient and the Hessian-vector product of a scalar function, inside `tf.function`.
+
+    Args:
+        objective: Takes the points, returns a scalar.
+        points: Arrays to differentiate by.
+        directions: Arrays of the same shapes, the vector of the product.
+
+    Returns:
+        The gradient and the product, each with one array a point.
+    """
+
+    @tf.function
+    def differentiate(points, directions):
+        with tf.GradientTape() as outer:
+            outer.watch(points)
+            with tf.GradientTape() as inner:
+                inner.watch(points)
+                value = objective(*points)
+            gradient = inner.gradient(value, points, unconnected_gradients="zero")
+        product = outer.gradient(
+            gradient, points, output_gradients=directions, unconnected_gradients="zero"
+        )
+        return gradient, product
+
+    results = differentiate(
+        [tf.convert_to_tensor(point) for point in points],
+        [tf.convert_to_tensor(direction) for direction in directions],
+    )
+    return tuple([tensor.numpy() for tensor in tensors] for tensors in results)
+
+
+def inner_product(arrays: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
+    return sum(float(np.sum(a * b)) for a, b in zip(arrays, others, strict=True))
+
+
+def assert_derivatives_are_numeric(
+    objective: Callable[..., tf.Tensor], points: Sequence, rng: np.random.Generator
+) -> None:
+    """Holds both derivatives in float64 against central differences along a random direction.
+
+    The gradient against differences of the objective, its directional derivative against
+    differences of the gradient.
+    """
+    directions = [rng.normal(size=point.shape) for point in points]
+    gradient, product = gradient_and_product(objective, points, directions)
+
+    def moved(step):
+        return [p + step * d for p, d in zip(points, directions, strict=True)]
+
+    values = [float(objective(*map(tf.constant, moved(step)))) for step in (STEP, -STEP)]
+    slope = (values[0] - values[1]) / (2 * STEP)
+    np.testing.assert_allclose(inner_product(gradient, directions), slope, rtol=1e-6)
+
+    gradients = [gradient_and_product(objective, moved(s), directions)[0] for s in (STEP, -STEP)]
+    for index, values in enumerate(product):
+        expected = (gradients[0][index] - gradients[1][index]) / (2 * STEP)
+        assert np.abs(expected).max() > 1e-3
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6 * abs(expected).max())

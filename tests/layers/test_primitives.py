@@ -1,0 +1,152 @@
+"""Second derivatives of convolutions and pools, at the sizes and in the mode of training.
+
+The objective is the sum of y^3 of the output y. Along directions u and v its second derivative
+is the sum of 6 y (dy u)(dy v) + 3 y^2 (d2y u v), where the derivatives of y come from NumPy:
+y is linear in the image (for max pooling: routed to the largest pixel) and in the kernel.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from darts_adv_tf.layers.primitives import (
+    average_pool,
+    depthwise,
+    dilated_depthwise,
+    every_second_pixel,
+    max_pool,
+)
+from tests.layers.derivatives import gradient_and_product, inner_product
+from tests.oracles.operations import OPERATIONS, depthwise_convolution, windows
+
+REALISTIC = [(8, 16, 16, 16), (4, 64, 64, 16)]
+SIZES = [(2, 8, 8, 3), (2, 7, 9, 3), (2, 2, 3, 3), *REALISTIC]
+
+
+def cubed(function):
+    return lambda *points: tf.reduce_sum(function(*points) ** 3)
+
+
+def routes(x, stride):
+    """A function that picks, from another image, what stands where `x` is largest."""
+    flat_seen = np.stack([seen for *_, seen in windows(x, 3, stride, outside=-np.inf)])
+    winners = flat_seen.argmax(axis=0)[None]
+
+    def route(u):
+        seen = np.stack([seen for *_, seen in windows(u, 3, stride)])
+        return np.take_along_axis(seen, winners, axis=0)[0]
+
+    return route
+
+
+@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_max_pool_keeps_its_second_derivative(dtype, stride, shape):
+    # tf.nn.max_pool2d(x, 3, 1, "SAME") in place of max_pool fails here: its product is zero.
+    rng = np.random.default_rng(0)
+    x, u, v = rng.normal(size=(3, *shape)).astype(dtype)
+
+    (gradient,), (product,) = gradient_and_product(cubed(lambda x: max_pool(x, stride)), [x], [v])
+
+    x, u, v = (array.astype("float64") for array in (x, u, v))
+    y, route = OPERATIONS["max_pool_3x3"](x, stride), routes(x, stride)
+    slope = np.sum(3 * y**2 * route(u))
+    curvature = np.sum(6 * y * route(u) * route(v))
+    own_curvature = np.sum(6 * y * route(v) ** 2)
+    tolerance = {"float32": 1e-4, "float64": 1e-10}[dtype]
+    assert abs(own_curvature) > 10
+    scale = np.linalg.norm(product) * np.linalg.norm(u)
+    np.testing.assert_allclose(np.sum(gradient * u), slope, rtol=tolerance, atol=tolerance * scale)
+    np.testing.assert_allclose(np.sum(product * u), curvature, rtol=0, atol=tolerance * scale)
+    np.testing.assert_allclose(np.sum(product * v), own_curvature, rtol=tolerance)
+
+
+@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_average_pool_keeps_its_second_derivative(stride, shape):
+    rng = np.random.default_rng(1)
+    x, u, v = rng.normal(size=(3, *shape))
+
+    _, (product,) = gradient_and_product(cubed(lambda x: average_pool(x, stride)), [x], [v])
+
+    y, dy_u, dy_v = (OPERATIONS["avg_pool_3x3"](array, stride) for array in (x, u, v))
+    for direction, dy in ((u, dy_u), (v, dy_v)):
+        np.testing.assert_allclose(
+            np.sum(product * direction), np.sum(6 * y * dy * dy_v), rtol=1e-9, atol=1e-9
+        )
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 3), (2, 7, 9, 3), (2, 2, 3, 3), (8, 16, 16, 16)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_depthwise_convolutions_have_right_derivatives(dilation, size, stride, shape):
+    rng = np.random.default_rng(2)
+    x, x_u, x_v = rng.normal(size=(3, *shape))
+    kernel, kernel_u, kernel_v = rng.normal(size=(3, size, size, shape[-1], 1))
+
+    def convolve(x, kernel):
+        if dilation == 1:
+            return depthwise(x, kernel, stride)
+        return dilated_depthwise(x, (kernel,), stride)[0]
+
+    gradient, product = gradient_and_product(cubed(convolve), [x, kernel], [x_v, kernel_v])
+
+    def oracle(x, kernel):
+        return depthwise_convolution(x, kernel[..., 0], stride, dilation)
+
+    y = oracle(x, kernel)
+    dy_v = oracle(x_v, kernel) + oracle(x, kernel_v)
+    # Each direction alone, then both: a wrong sign in one must not hide behind the other.
+    for u, k in ((x_u, 0 * kernel), (0 * x, kernel_u), (x_u, kernel_u)):
+        dy_u = oracle(u, kernel) + oracle(x, k)
+        second = oracle(u, kernel_v) + oracle(x_v, k)
+        slope = np.sum(3 * y**2 * dy_u)
+        curvature = np.sum(6 * y * dy_u * dy_v + 3 * y**2 * second)
+        np.testing.assert_allclose(inner_product(gradient, (u, k)), slope, rtol=1e-9)
+        np.testing.assert_allclose(inner_product(product, (u, k)), curvature, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 3), (2, 7, 9, 3), (2, 2, 3, 3)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("sizes", [(3, 5), (5, 3), (5, 5)])
+def test_dilated_convolutions_of_several_kernels_do_not_disturb_each_other(sizes, stride, shape):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=shape)
+    kernels = [rng.normal(size=(size, size, shape[-1], 1)) for size in sizes]
+
+    outputs = dilated_depthwise(tf.constant(x), tuple(map(tf.constant, kernels)), stride)
+
+    for y, kernel in zip(outputs, kernels, strict=True):
+        expected = depthwise_convolution(x, kernel[..., 0], stride, dilation=2)
+        np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_pools_of_the_smallest_images(size, stride):
+    x = np.random.default_rng(4).normal(size=(1, size, 6 - size, 2)) - 10
+
+    for pool, name in ((max_pool, "max_pool_3x3"), (average_pool, "avg_pool_3x3")):
+        expected = OPERATIONS[name](x, stride)
+        np.testing.assert_allclose(pool(tf.constant(x), stride), expected, rtol=1e-12)
+
+
+def test_average_pool_may_first_be_traced_and_then_called():
+    # The correction at the border is made once a size and must not belong to the first graph.
+    x = tf.ones([1, 11, 13, 1])
+
+    traced = tf.function(average_pool)(x, 2)
+
+    np.testing.assert_allclose(average_pool(x, 2), traced)
+    np.testing.assert_allclose(tf.function(lambda x: average_pool(x, 2))(x), traced)
+
+
+def test_every_second_pixel_by_hand():
+    x = tf.reshape(tf.range(9.0), [1, 3, 3, 1])
+
+    even, shifted = every_second_pixel(x)
+
+    assert even[0, :, :, 0].numpy().tolist() == [[0, 2], [6, 8]]
+    assert shifted[0, :, :, 0].numpy().tolist() == [[4, 0], [0, 0]]

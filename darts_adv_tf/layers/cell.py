@@ -3,6 +3,8 @@
 Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels.
 """
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -102,9 +104,7 @@ class SearchCell(Cell):
             channels, reduction, previous_reduction, normalization, affine=False, **kwargs
         )
         self.mixed_ops = [
-            MixedOp(
-                channels, edges, self.stride(source), normalization, dtype=self.dtype_policy
-            )
+            MixedOp(channels, edges, self.stride(source), normalization, dtype=self.dtype_policy)
             for source, edges in zip(SOURCES, NUM_EDGES_OF_SOURCE, strict=True)
         ]
 
@@ -147,9 +147,7 @@ class DerivedCell(Cell):
         normalized_pools: bool = False,
         **kwargs,
     ):
-        super().__init__(
-            channels, reduction, previous_reduction, normalization, affine, **kwargs
-        )
+        super().__init__(channels, reduction, previous_reduction, normalization, affine, **kwargs)
         self.kept_edges = kept_edges
         self.normalized_pools = normalized_pools
         self.operations = [
@@ -170,7 +168,7 @@ class DerivedCell(Cell):
 
     def build(self, older_shape, newer_shape):
         super().build(older_shape, newer_shape)
-        for operation in sum(self.operations, []):
+        for operation in itertools.chain.from_iterable(self.operations):
             operation.build((*newer_shape[:-1], self.channels))
 
     def call(self, older, newer, num_passes: int = 1):

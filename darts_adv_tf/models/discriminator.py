@@ -68,7 +68,9 @@ class Discriminator(keras.layers.Layer):
             previous_reduction = reduction
 
     def _make_cell(self, channels: int, reduction: bool, previous_reduction: bool):
-        raise ValueError("Discriminator is abstract: use SearchDiscriminator or DerivedDiscriminator.")
+        raise ValueError(
+            "Discriminator is abstract: use SearchDiscriminator or DerivedDiscriminator."
+        )
 
     def build(self, input_shape):
         mask_channels, head_channels = input_shape[-1], HEAD_MULTIPLIER * self.channels
@@ -122,7 +124,8 @@ class SearchDiscriminator(Discriminator):
     def call(self, masks, normal_weights, reduction_weights, num_passes: int = 1):
         op_weights = {False: normal_weights, True: reduction_weights}
         by_source = {
-            reduction: tf.gather(weights, EDGES_BY_SOURCE) for reduction, weights in op_weights.items()
+            reduction: tf.gather(weights, EDGES_BY_SOURCE)
+            for reduction, weights in op_weights.items()
         }
         spread = {}
         older = newer = self._head(masks, num_passes)

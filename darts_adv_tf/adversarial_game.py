@@ -1,0 +1,181 @@
+"""Segmenter against discriminator, as pure functions of theta, phi and alpha.
+
+Legend: N batch of this replica, H, W, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from darts_adv_tf.losses import adversarial_loss, discriminator_loss, segmentation_loss
+
+Tensors = Sequence[tf.Tensor]
+
+
+class Batch(NamedTuple):
+    """Images and labels of one replica.
+
+    Attributes:
+        images: (N, H, W, channels), preprocessed.
+        labels: (N, H, W), class indices.
+    """
+
+    images: tf.Tensor
+    labels: tf.Tensor
+
+
+class Losses(NamedTuple):
+    """Scalars: this replica's share of the mean over the global batch."""
+
+    segmentation: tf.Tensor
+    adversarial: tf.Tensor
+    discriminator: tf.Tensor
+    real_accuracy: tf.Tensor
+    fake_accuracy: tf.Tensor
+
+
+class TrainingGradients(NamedTuple):
+    """The gradients that one training batch gives, of this replica's share of the losses.
+
+    Attributes:
+        theta: Of Eq. 1, one a weight of the segmenter.
+        phi: Of Eq. 2, one a weight of the discriminator.
+        fake_masks: (N, H, W, K), of the weighted adversarial term of Eq. 1 by the predictions.
+        losses: The losses at which they were taken.
+    """
+
+    theta: list[tf.Tensor]
+    phi: list[tf.Tensor]
+    fake_masks: tf.Tensor
+    losses: Losses
+
+
+class AdversarialGame:
+    """The two players and what each descends (Eqs. 1, 2 and 8).
+
+    Every method is a pure function: weights come as tensors, no variable is read or written. So
+    a virtual step of the architecture gradient and a real step are the same code, and no virtual
+    step can leave a trace in weights, optimizer slots or statistics.
+
+    Args:
+        segmenter: A built Keras model, images (N, H, W, channels) -> logits (N, H, W, K).
+        discriminator: A built layer, (P * N, H, W, K) -> logits (P * N,), called as
+            `discriminator(masks, *op_weights, num_passes=P)`.
+        num_classes: K.
+        adversarial_weight: lambda_adv of Eq. 1.
+        global_batch_size: The number of images of a batch over all replicas.
+        discriminator_sees_images: Whether D gets the images beside the masks, as more channels.
+    """
+
+    def __init__(
+        self,
+        segmenter: keras.Model,
+        discriminator: keras.layers.Layer,
+        num_classes: int,
+        adversarial_weight: float,
+        global_batch_size: int,
+        discriminator_sees_images: bool = False,
+    ):
+        self.segmenter = segmenter
+        self.discriminator = discriminator
+        self.num_classes = num_classes
+        self.adversarial_weight = adversarial_weight
+        self.global_batch_size = global_batch_size
+        self.discriminator_sees_images = discriminator_sees_images
+
+    def segment(self, theta: Tensors, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the segmenter's logits and their softmax, the fake masks: (N, H, W, K) both."""
+        frozen = [variable.value for variable in self.segmenter.non_trainable_variables]
+        logits, _ = self.segmenter.stateless_call(theta, frozen, images)
+        return logits, tf.nn.softmax(logits)
+
+    def discriminate(
+        self, phi: Tensors, alpha: Tensors, images: tf.Tensor, *masks: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Judges several passes of masks of the same images.
+
+        Args:
+            phi: The discriminator's weights.
+            alpha: (14, 8) of the normal and the reduction cells; empty for a discrete
+                discriminator.
+            images: (N, H, W, channels).
+            *masks: Each (N, H, W, K).
+
+        Returns:
+            Logits (N,), one a pass.
+        """
+        if self.discriminator_sees_images:
+            masks = [tf.concat([mask, images], axis=-1) for mask in masks]
+        op_weights = [tf.nn.softmax(scores) for scores in alpha]
+        stacked = tf.concat(masks, axis=0)
+        logits, _ = self.discriminator.stateless_call(
+            phi, [], stacked, *op_weights, num_passes=len(masks)
+        )
+        return tf.split(logits, len(masks))
+
+    def real_masks(self, labels: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """Ground truth as the discriminator sees it: one-hot, (N, H, W, K)."""
+        return tf.one_hot(labels, self.num_classes, dtype=dtype)
+
+    def global_mean(self, per_image: tf.Tensor) -> tf.Tensor:
+        """This replica's share of a mean over the global batch; the replicas' shares add up."""
+        return tf.reduce_sum(per_image) / self.global_batch_size
+
+    def weighted_adversarial_loss(self, fake_logits: tf.Tensor) -> tf.Tensor:
+        """The second term of Eq. 1."""
+        return self.adversarial_weight * self.global_mean(adversarial_loss(fake_logits))
+
+    def training_gradients(
+        self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch
+    ) -> TrainingGradients:
+        """The gradients of Eqs. 1 and 2 from one forward at the same weights.
+
+        Each tape watches only what it is asked for: no gradient of L_D reaches the segmenter,
+        none of L_S the discriminator's weights.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as segmenter_tape:
+            segmenter_tape.watch(theta)
+            logits, fake_masks = self.segment(theta, batch.images)
+            segmentation = self.global_mean(segmentation_loss(batch.labels, logits))
+        real_masks = self.real_masks(batch.labels, fake_masks.dtype)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch([*phi, fake_masks])
+            real_logits, fake_logits = self.discriminate(
+                phi, alpha, batch.images, real_masks, fake_masks
+            )
+            discriminator = self.global_mean(discriminator_loss(real_logits, fake_logits))
+            adversarial = self.weighted_adversarial_loss(fake_logits)
+        by_phi = tape.gradient(discriminator, phi)
+        by_fake_masks = tape.gradient(adversarial, fake_masks)
+        del tape
+        by_theta = segmenter_tape.gradient(
+            [segmentation, fake_masks],
+            theta,
+            output_gradients=[tf.ones_like(segmentation), by_fake_masks],
+        )
+        losses = Losses(
+            segmentation=segmentation,
+            adversarial=adversarial,
+            discriminator=discriminator,
+            real_accuracy=self._accuracy(real_logits > 0),
+            fake_accuracy=self._accuracy(fake_logits < 0),
+        )
+        return TrainingGradients(by_theta, by_phi, by_fake_masks, losses)
+
+    def architecture_objective(
+        self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch
+    ) -> tf.Tensor:
+        """J_val of Eq. 8, a scalar: how badly D tells masks from predictions."""
+        _, fake_masks = self.segment(theta, batch.images)
+        real_masks = self.real_masks(batch.labels, fake_masks.dtype)
+        return self.discriminator_loss(phi, alpha, batch.images, real_masks, fake_masks)
+
+    def discriminator_loss(self, phi, alpha, images, real_masks, fake_masks) -> tf.Tensor:
+        """Eq. 2, a scalar."""
+        logits = self.discriminate(phi, alpha, images, real_masks, fake_masks)
+        return self.global_mean(discriminator_loss(*logits))
+
+    def _accuracy(self, right: tf.Tensor) -> tf.Tensor:
+        return self.global_mean(tf.cast(right, tf.float32))

@@ -1,0 +1,177 @@
+"""The gradient of the validation objective by the architecture, through one virtual step.
+
+With the objective J_val of Eq. 8, the losses L_S and L_D of Eqs. 1 and 2, and the virtual step
+theta' = theta - eta grad_theta L_S, phi' = phi - eta grad_phi L_D of Eq. 9, the chain rule gives
+
+    d J_val(alpha, theta', phi') / d alpha
+        = v_alpha - eta grad_alpha [<grad_theta L_S, v_theta> + <grad_phi L_D, v_phi>],
+
+with v = grad J_val at (alpha, theta', phi') held constant inside the brackets. There are two
+Hessian-vector products, since theta and phi descend different losses.
+
+L_S depends on alpha only through the adversarial term of the predictions f. So with the
+segmenter's tangent t = (d f / d theta) v_theta its product is <grad_f L_S, t>, and no second
+derivative passes through the segmenter.
+
+References: Dong et al., MICCAI 2019, Eqs. 3, 8 and 9; Liu et al., DARTS, ICLR 2019, Eqs. 6-8.
+"""
+
+from typing import Literal, NamedTuple
+
+import tensorflow as tf
+
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch, Tensors
+from darts_adv_tf.distribution import sum_over_replicas
+
+ArchitectureGradientMode = Literal["exact", "finite_difference", "first_order"]
+
+FINITE_DIFFERENCE_SCALE = 0.01
+"""The step of a finite difference along v is this over the norm of v, as in the DARTS source."""
+
+
+class ArchitectureGradient(NamedTuple):
+    """This replica's share: the replicas' shares add up to the gradient of the global batch.
+
+    Attributes:
+        gradient: One tensor an alpha, what to descend: `first_order` - eta * `second_order`.
+        first_order: v_alpha, one tensor an alpha.
+        second_order: The Hessian-vector products, without eta; empty in first order.
+        objective: J_val, a scalar.
+    """
+
+    gradient: list[tf.Tensor]
+    first_order: list[tf.Tensor]
+    second_order: list[tf.Tensor]
+    objective: tf.Tensor
+
+
+def architecture_gradient(
+    mode: ArchitectureGradientMode,
+    game: AdversarialGame,
+    theta: Tensors,
+    phi: Tensors,
+    alpha: Tensors,
+    train_batch: Batch,
+    val_batch: Batch,
+    unroll_rate: float,
+) -> ArchitectureGradient:
+    """Computes d J_val / d alpha; a pure function, which leaves every variable as it is.
+
+    Args:
+        mode: `exact` nests gradient tapes; `finite_difference` takes central differences of first
+            derivatives, as the DARTS source does; `first_order` takes no virtual step.
+        game: The players and their losses.
+        theta: The segmenter's weights.
+        phi: The discriminator's weights.
+        alpha: (14, 8) of the normal and of the reduction cells.
+        train_batch: The batch of the virtual step.
+        val_batch: The batch of J_val.
+        unroll_rate: eta of Eq. 9.
+
+    Returns:
+        The gradient, its parts and the objective.
+    """
+    if mode == "first_order":
+        objective, (by_alpha,) = _objective_gradients(game, theta, phi, alpha, val_batch, (alpha,))
+        return ArchitectureGradient(by_alpha, by_alpha, [], objective)
+
+    training, products = virtual_step_products(game, theta, phi, alpha, train_batch)
+    virtual_theta = _descend(theta, sum_over_replicas(training.theta), unroll_rate)
+    virtual_phi = _descend(phi, sum_over_replicas(training.phi), unroll_rate)
+    objective, (by_alpha, by_theta, by_phi) = _objective_gradients(
+        game, virtual_theta, virtual_phi, alpha, val_batch, (alpha, virtual_theta, virtual_phi)
+    )
+    by_theta, by_phi = sum_over_replicas(by_theta), sum_over_replicas(by_phi)
+    if mode == "exact":
+        second_order = products(by_theta, by_phi)
+    else:
+        second_order = finite_difference_products(
+            game, theta, phi, alpha, train_batch, by_theta, by_phi
+        )
+    gradient = [
+        first - unroll_rate * second for first, second in zip(by_alpha, second_order, strict=True)
+    ]
+    return ArchitectureGradient(gradient, by_alpha, second_order, objective)
+
+
+def virtual_step_products(game, theta, phi, alpha, train_batch):
+    """The training gradients, and a function that differentiates them by alpha.
+
+    One forward and one backward pass serve both the virtual step and the Hessian-vector products.
+
+    Returns:
+        `TrainingGradients`, and a function of (v_theta, v_phi) that returns
+        grad_alpha [<grad_theta L_S, v_theta> + <grad_phi L_D, v_phi>]. It can be called once.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(alpha)
+        training = game.training_gradients(theta, phi, alpha, train_batch)
+
+    def products(v_theta: Tensors, v_phi: Tensors) -> list[tf.Tensor]:
+        tangent = _segmenter_tangent(game, theta, train_batch.images, v_theta)
+        return tape.gradient(
+            [training.fake_masks, *training.phi], alpha, output_gradients=[tangent, *v_phi]
+        )
+
+    return training, products
+
+
+def finite_difference_products(
+    game: AdversarialGame,
+    theta: Tensors,
+    phi: Tensors,
+    alpha: Tensors,
+    train_batch: Batch,
+    v_theta: Tensors,
+    v_phi: Tensors,
+) -> list[tf.Tensor]:
+    """The same products by central differences, each with a step of its own.
+
+    Approaches the exact ones on smooth networks. Where ReLU and max pooling have kinks inside the
+    step, as in every network of this search space, the result is dominated by them.
+
+    Returns:
+        One tensor an alpha.
+    """
+    images, labels = train_batch
+    step_theta = FINITE_DIFFERENCE_SCALE / tf.linalg.global_norm(v_theta)
+    step_phi = FINITE_DIFFERENCE_SCALE / tf.linalg.global_norm(v_phi)
+
+    _, fake_above = game.segment(_descend(theta, v_theta, -step_theta), images)
+    _, fake_below = game.segment(_descend(theta, v_theta, step_theta), images)
+    _, fake_masks = game.segment(theta, images)
+    real_masks = game.real_masks(labels, fake_masks.dtype)
+    phi_above = _descend(phi, v_phi, -step_phi)
+    phi_below = _descend(phi, v_phi, step_phi)
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(alpha)
+        logits_above, logits_below = game.discriminate(phi, alpha, images, fake_above, fake_below)
+        along_theta = game.weighted_adversarial_loss(logits_above) - game.weighted_adversarial_loss(
+            logits_below
+        )
+        along_phi = game.discriminator_loss(
+            phi_above, alpha, images, real_masks, fake_masks
+        ) - game.discriminator_loss(phi_below, alpha, images, real_masks, fake_masks)
+        difference = along_theta / (2 * step_theta) + along_phi / (2 * step_phi)
+    return tape.gradient(difference, alpha)
+
+
+def _objective_gradients(game, theta, phi, alpha, val_batch, sources):
+    """J_val and its gradients by each of several lists of tensors."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(sources)
+        objective = game.architecture_objective(theta, phi, alpha, val_batch)
+    return objective, tape.gradient(objective, sources)
+
+
+def _segmenter_tangent(game, theta, images, v_theta):
+    """(d f / d theta) v_theta by forward-mode differentiation: (N, H, W, K)."""
+    with tf.autodiff.ForwardAccumulator(list(theta), list(v_theta)) as accumulator:
+        _, fake_masks = game.segment(theta, images)
+    return accumulator.jvp(fake_masks)
+
+
+def _descend(weights, gradients, rate):
+    """weights - rate * gradients."""
+    return [weight - rate * gradient for weight, gradient in zip(weights, gradients, strict=True)]

@@ -1,0 +1,33 @@
+"""alpha: what the search learns."""
+
+import keras
+import numpy as np
+
+from darts_adv_tf.genotype import EDGES, PRIMITIVES, Genotype, derive
+
+
+class Architecture(keras.layers.Layer):
+    """Owns `alpha_normal` and `alpha_reduction`, each (14 edges, 8 operations).
+
+    They start at 1e-3 times a standard normal variate, as in the DARTS source: all operations
+    nearly equal.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        for name in ("alpha_normal", "alpha_reduction"):
+            initializer = keras.initializers.RandomNormal(stddev=1e-3)
+            shape = (len(EDGES), len(PRIMITIVES))
+            setattr(self, name, self.add_weight(shape=shape, initializer=initializer, name=name))
+        self.built = True
+
+    def op_weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """The softmax of both alphas over the operations (Eq. 6), normal then reduction."""
+        return tuple(
+            np.asarray(keras.ops.softmax(alpha.value))
+            for alpha in (self.alpha_normal, self.alpha_reduction)
+        )
+
+    def derive(self) -> Genotype:
+        """The discrete architecture (Eq. 7)."""
+        return derive(*self.op_weights())

@@ -1,0 +1,1 @@
+"""The updates of segmenter, discriminator and architecture, and the loop around them."""

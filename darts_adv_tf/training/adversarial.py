@@ -1,0 +1,52 @@
+"""Adversarial training of a segmenter against a discriminator (Eqs. 1 and 2)."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch
+from darts_adv_tf.training.trainer import Metrics, Trainer, make_optimizer, weights
+
+
+class AdversarialTrainer(Trainer):
+    """Updates theta by Eq. 1 and phi by Eq. 2, both from one forward at the same weights.
+
+    Args:
+        game: The players, built.
+        learning_rate: Of both Adam optimizers.
+        **data: See `Trainer`.
+    """
+
+    def __init__(self, game: AdversarialGame, learning_rate: float, **data):
+        super().__init__(**data)
+        self.game = game
+        self.segmenter_optimizer = make_optimizer(learning_rate)
+        self.discriminator_optimizer = make_optimizer(learning_rate)
+        self.segmenter_optimizer.build(game.segmenter.trainable_variables)
+        self.discriminator_optimizer.build(game.discriminator.trainable_variables)
+
+    def train_step(self, batch: Batch) -> Metrics:
+        """Updates theta and phi."""
+        return self._update_players(batch, alpha=())
+
+    def _update_players(self, batch: Batch, alpha: Sequence[tf.Tensor]) -> Metrics:
+        segmenter, discriminator = self.game.segmenter, self.game.discriminator
+        gradients = self.game.training_gradients(
+            weights(segmenter), weights(discriminator), alpha, batch
+        )
+        segmenter_norm = self._apply(
+            self.segmenter_optimizer, gradients.theta, segmenter.trainable_variables
+        )
+        discriminator_norm = self._apply(
+            self.discriminator_optimizer, gradients.phi, discriminator.trainable_variables
+        )
+        losses = gradients.losses
+        return {
+            "loss/segmentation": losses.segmentation,
+            "loss/adversarial": losses.adversarial,
+            "loss/discriminator": losses.discriminator,
+            "accuracy/real": losses.real_accuracy,
+            "accuracy/fake": losses.fake_accuracy,
+            "gradient_norm/segmenter": segmenter_norm,
+            "gradient_norm/discriminator": discriminator_norm,
+        }

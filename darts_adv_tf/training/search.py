@@ -1,0 +1,94 @@
+"""The search: Alg. 1 of the paper."""
+
+import tensorflow as tf
+
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch
+from darts_adv_tf.architecture_gradient import (
+    ArchitectureGradientMode,
+    architecture_gradient,
+)
+from darts_adv_tf.distribution import sum_over_replicas
+from darts_adv_tf.models.architecture import Architecture
+from darts_adv_tf.training.adversarial import AdversarialTrainer
+from darts_adv_tf.training.trainer import Metrics, make_optimizer, weights
+
+
+class SearchTrainer(AdversarialTrainer):
+    """Each step updates alpha on a validation batch, then theta and phi on a training batch.
+
+    Args:
+        game: The players, built; the discriminator is a `SearchDiscriminator`.
+        architecture: Owner of alpha.
+        learning_rate: Of the segmenter's and the discriminator's Adam.
+        architecture_learning_rate: Of alpha's Adam, whose first beta is 0.5 as in DARTS.
+        gradient_mode: See `architecture_gradient`.
+        unroll_rate: eta of Eq. 9.
+        **data: See `Trainer`.
+    """
+
+    def __init__(
+        self,
+        game: AdversarialGame,
+        architecture: Architecture,
+        learning_rate: float,
+        architecture_learning_rate: float,
+        gradient_mode: ArchitectureGradientMode,
+        unroll_rate: float,
+        **data,
+    ):
+        super().__init__(game, learning_rate, **data)
+        self.architecture = architecture
+        self.gradient_mode = gradient_mode
+        self.unroll_rate = unroll_rate
+        self.architecture_optimizer = make_optimizer(architecture_learning_rate, beta_1=0.5)
+        self.architecture_optimizer.build(architecture.trainable_variables)
+        self.compare_second_order = self.on_replicas(self._compare_second_order)
+
+    def train_step(self, train_batch: Batch, val_batch: Batch) -> Metrics:
+        """Updates alpha, then theta and phi."""
+        metrics = self._update_architecture(train_batch, val_batch)
+        return metrics | self._update_players(train_batch, weights(self.architecture))
+
+    def architecture_gradient(self, mode: ArchitectureGradientMode, train_batch, val_batch):
+        """The gradient at the present weights; see `architecture_gradient`."""
+        return architecture_gradient(
+            mode,
+            self.game,
+            weights(self.game.segmenter),
+            weights(self.game.discriminator),
+            weights(self.architecture),
+            train_batch,
+            val_batch,
+            self.unroll_rate,
+        )
+
+    def _update_architecture(self, train_batch: Batch, val_batch: Batch) -> Metrics:
+        result = self.architecture_gradient(self.gradient_mode, train_batch, val_batch)
+        norm = self._apply(
+            self.architecture_optimizer, result.gradient, self.architecture.trainable_variables
+        )
+        metrics = {"loss/validation": result.objective, "gradient_norm/architecture": norm}
+        if result.second_order:
+            first = tf.linalg.global_norm(sum_over_replicas(result.first_order))
+            second = tf.linalg.global_norm(sum_over_replicas(result.second_order))
+            ratio = self.unroll_rate * second / first
+            metrics["second_order/ratio"] = self._everywhere(ratio)
+        return metrics
+
+    def _compare_second_order(self, train_batch: Batch, val_batch: Batch) -> Metrics:
+        """How far the finite difference is from the exact second-order part, at these weights."""
+        exact, difference = (
+            tf.concat(
+                sum_over_replicas(
+                    self.architecture_gradient(mode, train_batch, val_batch).second_order
+                ),
+                axis=0,
+            )
+            for mode in ("exact", "finite_difference")
+        )
+        norm_ratio = tf.norm(difference) / tf.norm(exact)
+        cosine = tf.reduce_sum(exact * difference) / (tf.norm(exact) * tf.norm(difference))
+        return {
+            "second_order/cosine_of_finite_difference": self._everywhere(cosine),
+            "second_order/norm_ratio_of_finite_difference": self._everywhere(norm_ratio),
+        }

@@ -1,0 +1,40 @@
+"""Training without a discriminator: the paper's first row of each table."""
+
+import tensorflow as tf
+
+from darts_adv_tf.adversarial_game import Batch
+from darts_adv_tf.losses import segmentation_loss
+from darts_adv_tf.training.trainer import Metrics, Trainer, make_optimizer, weights
+
+
+class SegmentationTrainer(Trainer):
+    """Descends the cross-entropy alone (Eq. 1 with lambda_adv = 0).
+
+    Args:
+        segmenter: A built model.
+        learning_rate: Of Adam.
+        global_batch_size: Images of a batch over all replicas.
+        **data: See `Trainer`.
+    """
+
+    def __init__(self, segmenter, learning_rate: float, global_batch_size: int, **data):
+        super().__init__(**data)
+        self.segmenter = segmenter
+        self.global_batch_size = global_batch_size
+        self.segmenter_optimizer = make_optimizer(learning_rate)
+        self.segmenter_optimizer.build(segmenter.trainable_variables)
+
+    def train_step(self, batch: Batch) -> Metrics:
+        """Updates theta."""
+        theta = weights(self.segmenter)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(theta)
+            frozen = [variable.value for variable in self.segmenter.non_trainable_variables]
+            logits, _ = self.segmenter.stateless_call(theta, frozen, batch.images)
+            loss = tf.reduce_sum(segmentation_loss(batch.labels, logits)) / self.global_batch_size
+        norm = self._apply(
+            self.segmenter_optimizer,
+            tape.gradient(loss, theta),
+            self.segmenter.trainable_variables,
+        )
+        return {"loss/segmentation": loss, "gradient_norm/segmenter": norm}

@@ -1,0 +1,99 @@
+"""What every kind of training shares: a step on each replica, sums over all of them."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from darts_adv_tf.adversarial_game import Batch
+from darts_adv_tf.distribution import sum_over_replicas
+
+Metrics = dict[str, tf.Tensor]
+
+
+def make_optimizer(learning_rate: float, beta_1: float = 0.9) -> keras.optimizers.Adam:
+    """Adam at a constant rate; the paper names the rate (1e-4) and no more."""
+    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=0.999)
+
+
+class Trainer:
+    """Runs `train_step` on every replica and adds up the figures they report.
+
+    A subclass defines `train_step(*batches)`, which sequences updates and returns scalars whose
+    sum over the replicas is what to report. Make it, and all it trains, in the strategy's scope.
+
+    Args:
+        strategy: Where replicas live.
+        images: float32 (cases, H, W, channels), kept in memory once.
+        labels: uint8 (cases, H, W).
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy, images: np.ndarray, labels: np.ndarray):
+        self.strategy = strategy
+        self.images = images
+        self.labels = labels
+        self._step = self.on_replicas(self.train_step)
+
+    def train_step(self, *batches: Batch) -> Metrics:
+        """The updates of one step on one replica."""
+        raise TypeError(f"{type(self).__name__} defines no train_step.")
+
+    def step(self, *cases: Sequence[int]) -> dict[str, float]:
+        """One step on all replicas.
+
+        Args:
+            *cases: The global batch of each of `train_step`'s arguments, as indices of cases; the
+                replicas share it in equal parts.
+
+        Returns:
+            The figures of `train_step`, summed over replicas.
+        """
+        return self._step(*cases)
+
+    def on_replicas(self, function: Callable[..., Metrics]) -> Callable[..., dict[str, float]]:
+        """Makes a function of batches, defined on a replica, one of cases, run on all of them."""
+        names = []
+
+        @tf.function
+        def run(batches):
+            def on_replica(*batches):
+                metrics = function(*batches)
+                names[:] = metrics
+                return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
+
+            figures = self.strategy.run(on_replica, args=batches)
+            return self.strategy.reduce(tf.distribute.ReduceOp.SUM, figures, axis=None)
+
+        def call(*cases):
+            figures = run(tuple(self._share_out(part) for part in cases))
+            return dict(zip(names, figures.numpy().tolist(), strict=True))
+
+        return call
+
+    def _share_out(self, cases: Sequence[int]):
+        num_replicas = self.strategy.num_replicas_in_sync
+        parts = np.split(np.asarray(cases), num_replicas)
+
+        def of_replica(context):
+            part = parts[context.replica_id_in_sync_group]
+            return Batch(tf.constant(self.images[part]), tf.constant(self.labels[part]))
+
+        return self.strategy.experimental_distribute_values_from_function(of_replica)
+
+    def _everywhere(self, value: tf.Tensor) -> tf.Tensor:
+        """A figure that is the same on all replicas, such that the replicas' sum is it."""
+        return value / self.strategy.num_replicas_in_sync
+
+    def _apply(self, optimizer, gradients, variables) -> tf.Tensor:
+        """Descends gradients, of which each replica brings its share; returns their norm."""
+        gradients = sum_over_replicas(gradients)
+        norm = tf.linalg.global_norm(gradients)
+        # Keras adds up over the replicas once more inside `apply`.
+        optimizer.apply([self._everywhere(gradient) for gradient in gradients], variables)
+        return self._everywhere(norm)
+
+
+def weights(model: keras.layers.Layer) -> list[tf.Tensor]:
+    """The values of the trainable variables, read once."""
+    return [tf.convert_to_tensor(variable.value) for variable in model.trainable_variables]

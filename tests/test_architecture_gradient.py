@@ -1,0 +1,245 @@
+"""The architecture gradient against the full unroll and against numeric derivatives, in float64."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch
+from darts_adv_tf.architecture_gradient import architecture_gradient
+from darts_adv_tf.models.discriminator import SearchDiscriminator
+from darts_adv_tf.models.unet import build_unet
+
+SIZE, BATCH, CLASSES = 16, 2, 3
+UNROLL_RATE = 0.02
+
+
+def values(model):
+    return [tf.constant(variable.value) for variable in model.trainable_variables]
+
+
+def random_batch(seed, size=SIZE, dtype=np.float64):
+    random = np.random.default_rng(seed)
+    images = random.uniform(size=(BATCH, size, size, 1)).astype(dtype)
+    return Batch(tf.constant(images), tf.constant(random.integers(0, CLASSES, images.shape[:3])))
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """A real, small segmenter and discriminator with a large adversarial weight, in float64."""
+    keras.utils.set_random_seed(3)
+    segmenter = build_unet((SIZE, SIZE, 1), CLASSES, width=2, seed=1, dtype="float64")
+    discriminator = SearchDiscriminator(channels=2, cell_pattern="NRN", dtype="float64")
+    discriminator.build((None, SIZE, SIZE, CLASSES))
+    game = AdversarialGame(segmenter, discriminator, CLASSES, 0.7, BATCH)
+    random = np.random.default_rng(0)
+    alpha = [tf.constant(random.normal(size=(14, 8))) for _ in range(2)]
+    return game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
+
+
+def unrolled_objective(game, theta, phi, alpha, train_batch, val_batch):
+    """J_val after one step of gradient descent on L_S and L_D, written from Eqs. 1, 2, 8 and 9.
+
+    Independent of `training_gradients`: each loss from its own forward passes, real and fake
+    masks in separate calls, sigmoids and logarithms as in the paper.
+    """
+
+    def judge(phi, masks):
+        op_weights = [tf.nn.softmax(scores) for scores in alpha]
+        logits, _ = game.discriminator.stateless_call(phi, [], masks, *op_weights)
+        return tf.sigmoid(logits)
+
+    def discriminator_loss(theta, phi, batch):
+        fake = tf.nn.softmax(game.segmenter.stateless_call(theta, [], batch.images)[0])
+        real = tf.one_hot(batch.labels, CLASSES, dtype=tf.float64)
+        return -tf.reduce_mean(tf.math.log(judge(phi, real))) - tf.reduce_mean(
+            tf.math.log(1 - judge(phi, fake))
+        )
+
+    def segmenter_loss(theta, phi, batch):
+        fake = tf.nn.softmax(game.segmenter.stateless_call(theta, [], batch.images)[0])
+        picked = tf.gather(fake, batch.labels, batch_dims=3)
+        adversarial = -tf.reduce_mean(tf.math.log(judge(phi, fake)))
+        return -tf.reduce_mean(tf.math.log(picked)) + game.adversarial_weight * adversarial
+
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([theta, phi])
+        loss_s = segmenter_loss(theta, phi, train_batch)
+        loss_d = discriminator_loss(theta, phi, train_batch)
+    by_theta, by_phi = tape.gradient(loss_s, theta), tape.gradient(loss_d, phi)
+    theta = [w - UNROLL_RATE * g for w, g in zip(theta, by_theta, strict=True)]
+    phi = [w - UNROLL_RATE * g for w, g in zip(phi, by_phi, strict=True)]
+    return discriminator_loss(theta, phi, val_batch)
+
+
+def relative_error(received, expected):
+    difference = [r - e for r, e in zip(received, expected, strict=True)]
+    return float(tf.linalg.global_norm(difference) / tf.linalg.global_norm(expected))
+
+
+@pytest.fixture(scope="module")
+def exact(problem):
+    return tf.function(lambda: architecture_gradient("exact", *problem, UNROLL_RATE))()
+
+
+def test_exact_equals_the_differentiated_unroll(problem, exact):
+    game, theta, phi, alpha, train_batch, val_batch = problem
+
+    @tf.function
+    def oracle():
+        with tf.GradientTape() as tape:
+            tape.watch(alpha)
+            objective = unrolled_objective(game, theta, phi, alpha, train_batch, val_batch)
+        return objective, tape.gradient(objective, alpha)
+
+    objective, expected = oracle()
+    np.testing.assert_allclose(exact.objective, objective, rtol=1e-12)
+    assert relative_error(exact.gradient, expected) <= 1e-9
+    # The second order must be there to be tested: without it the comparison could not fail.
+    assert relative_error(exact.first_order, expected) > 1e-3
+
+
+def test_exact_equals_a_numeric_derivative(problem, exact):
+    game, theta, phi, alpha, train_batch, val_batch = problem
+
+    @tf.function
+    def objective(alpha):
+        return unrolled_objective(game, theta, phi, alpha, train_batch, val_batch)
+
+    step = 1e-7  # at 1e-5 the difference would cross kinks of ReLU and max
+    numeric = [np.zeros((14, 8)) for _ in alpha]
+    for cell in range(2):
+        for place in np.ndindex(14, 8):
+            change = np.zeros((14, 8))
+            change[place] = step
+            above, below = ([*alpha] for _ in range(2))
+            above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
+            numeric[cell][place] = (objective(above) - objective(below)) / (2 * step)
+    assert relative_error(exact.gradient, numeric) <= 1e-5
+
+
+def test_first_order_is_the_gradient_without_a_virtual_step(problem):
+    game, theta, phi, alpha, _, val_batch = problem
+    result = tf.function(lambda: architecture_gradient("first_order", *problem, UNROLL_RATE))()
+
+    @tf.function
+    def at_unmoved_weights():
+        with tf.GradientTape() as tape:
+            tape.watch(alpha)
+            _, fake = game.segment(theta, val_batch.images)
+            real = tf.one_hot(val_batch.labels, CLASSES, dtype=tf.float64)
+            (real_logits,) = game.discriminate(phi, alpha, val_batch.images, real)
+            (fake_logits,) = game.discriminate(phi, alpha, val_batch.images, fake)
+            objective = -tf.reduce_mean(
+                tf.math.log(tf.sigmoid(real_logits)) + tf.math.log(1 - tf.sigmoid(fake_logits))
+            )
+        return objective, tape.gradient(objective, alpha)
+
+    objective, expected = at_unmoved_weights()
+    np.testing.assert_allclose(result.objective, objective, rtol=1e-12)
+    assert relative_error(result.gradient, expected) <= 1e-9
+    assert result.second_order == []
+
+
+class SmoothSegmenter(keras.layers.Layer):
+    """A segmenter without kinks."""
+
+    def build(self, input_shape):
+        self.first = self.add_weight(shape=(3, 3, input_shape[-1], 4), name="first")
+        self.second = self.add_weight(shape=(1, 1, 4, CLASSES), name="second")
+
+    def call(self, images):
+        hidden = tf.tanh(tf.nn.conv2d(images, tf.convert_to_tensor(self.first), 1, "SAME"))
+        return tf.nn.conv2d(hidden, tf.convert_to_tensor(self.second), 1, "SAME")
+
+
+class SmoothDiscriminator(keras.layers.Layer):
+    """A discriminator without kinks, in which both alphas weigh and every weight matters."""
+
+    def build(self, input_shape):
+        self.first = self.add_weight(shape=(3, 3, input_shape[-1], 14), name="first")
+        self.second = self.add_weight(shape=(14, 8), name="second")
+
+    def call(self, masks, normal_weights, reduction_weights, num_passes=1):
+        del num_passes
+        hidden = tf.tanh(tf.nn.conv2d(masks, tf.convert_to_tensor(self.first), 2, "VALID"))
+        pooled = tf.reduce_mean(tf.sigmoid(3 * hidden), axis=[1, 2])
+        mixed = (pooled @ (normal_weights * self.second)) ** 2
+        return tf.reduce_sum(mixed * tf.reduce_sum(reduction_weights, axis=0), axis=-1)
+
+
+def test_finite_difference_approaches_exact_on_a_smooth_network():
+    keras.utils.set_random_seed(5)
+    segmenter = SmoothSegmenter(dtype="float64")
+    discriminator = SmoothDiscriminator(dtype="float64")
+    segmenter.build((None, SIZE, SIZE, 1))
+    discriminator.build((None, SIZE, SIZE, CLASSES))
+    game = AdversarialGame(segmenter, discriminator, CLASSES, 0.7, BATCH)
+    random = np.random.default_rng(0)
+    alpha = [tf.constant(random.normal(size=(14, 8))) for _ in range(2)]
+    arguments = (
+        game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
+    )  # fmt: skip
+    exact = architecture_gradient("exact", *arguments, UNROLL_RATE)
+    difference = architecture_gradient("finite_difference", *arguments, UNROLL_RATE)
+    assert relative_error(difference.second_order, exact.second_order) < 1e-3
+    assert relative_error(difference.gradient, exact.gradient) < 1e-3
+    # Both products count: with either left out the comparison fails.
+    assert relative_error(exact.first_order, exact.gradient) > 1e-3
+
+
+@pytest.mark.parametrize("mode", ["exact", "finite_difference"])
+def test_no_variable_changes(problem, mode):
+    game = problem[0]
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(game.discriminator.trainable_variables)
+    variables = [
+        *game.segmenter.variables, *game.discriminator.variables, *optimizer.variables
+    ]  # fmt: skip
+    before = [variable.numpy().tobytes() for variable in variables]
+    theta = [variable.value for variable in game.segmenter.trainable_variables]
+    phi = [variable.value for variable in game.discriminator.trainable_variables]
+    tf.function(lambda: architecture_gradient(mode, game, theta, phi, *problem[3:], UNROLL_RATE))()
+    assert before == [variable.numpy().tobytes() for variable in variables]
+
+
+def test_second_derivative_of_max_pooling_survives_at_a_realistic_size():
+    """Two passes of 4 images, 16x16 pixels and 16 channels in the cell, inside `tf.function`.
+
+    At this size TensorFlow's own 3x3 stride 1 pooling loses its second derivative in graph mode.
+    """
+    size, batch = 32, 4
+    keras.utils.set_random_seed(7)
+    discriminator = SearchDiscriminator(channels=16, cell_pattern="N", dtype="float64")
+    discriminator.build((None, size, size, CLASSES))
+    phi = values(discriminator)
+    random = np.random.default_rng(1)
+    masks = tf.constant(random.uniform(size=(2 * batch, size, size, CLASSES)))
+    scores = random.normal(size=(14, 8))
+    scores[:, 1] += 3  # max pooling dominates
+    alpha = tf.constant(scores)
+    direction = [tf.constant(random.normal(size=w.shape)) for w in phi]
+    change = tf.constant(random.normal(size=(14, 8)))
+
+    def along_direction(alpha):
+        """<grad_phi L_D, direction>, by first derivatives alone."""
+        with tf.GradientTape() as tape:
+            tape.watch(phi)
+            weights = tf.nn.softmax(alpha)
+            logits, _ = discriminator.stateless_call(phi, [], masks, weights, weights, num_passes=2)
+            loss = tf.reduce_mean(tf.math.softplus(-logits[:batch]))
+            loss += tf.reduce_mean(tf.math.softplus(logits[batch:]))
+        gradients = tape.gradient(loss, phi)
+        return tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradients, direction, strict=True)])
+
+    @tf.function
+    def nested():
+        with tf.GradientTape() as tape:
+            tape.watch(alpha)
+            product = along_direction(alpha)
+        return tf.reduce_sum(tape.gradient(product, alpha) * change)
+
+    first_order = tf.function(along_direction)
+    step = 1e-6
+    numeric = (first_order(alpha + step * change) - first_order(alpha - step * change)) / (2 * step)
+    np.testing.assert_allclose(nested(), numeric, rtol=1e-4)

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from darts_adv_tf.errors import ConfigurationError, StorageError
+from darts_adv_tf.files import write_text
 
 FILE_NAME = "config.json"
 FORMAT = "darts_adv_tf.config"
@@ -58,7 +59,7 @@ class DataConfig:
         minimum=2,
     )
     phantom_cases: int = _setting(
-        80, "Number of cases the phantom is made with (--dataset=phantom alone).", minimum=3
+        80, "Number of cases the phantom is made with (not for other data sets).", minimum=3
     )
 
     def __post_init__(self):
@@ -106,7 +107,8 @@ class ModelConfig:
     discriminator: str = _setting(
         "nas",
         "Discriminator, D in the paper: nas, the derived one of --genotype, or none, training by "
-        "cross-entropy alone.",
+        "cross-entropy alone, where --adversarial_weight and the other --discriminator_... flags "
+        "have no effect.",
         choices=("nas", "none"),
     )
     discriminator_channels: int = _setting(
@@ -422,13 +424,13 @@ def save_config(config: RunConfig, workdir: str | os.PathLike) -> Path:
     """Writes config.json into `workdir`, which is made where it is missing.
 
     Returns:
-        The file's path. It appears whole or not at all.
+        The file's path.
+
+    Raises:
+        StorageError: The file cannot be written.
     """
     path = Path(workdir) / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    temporary.write_text(config.to_json(), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, config.to_json())
     return path
 
 

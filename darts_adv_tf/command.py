@@ -1,0 +1,121 @@
+"""What every command does around its own work: flags, messages, exit status."""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from darts_adv_tf import run_flags
+from darts_adv_tf.config import RunConfig
+from darts_adv_tf.errors import StorageError, UserError
+
+# 128 and the number of SIGINT, as a shell reports it.
+INTERRUPTED_STATUS = 130
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_STORAGE_REMEDIES = {
+    errno.ENOSPC: "Free space on that disk, or name a --workdir on another.",
+    errno.EDQUOT: "Free space within your quota, or name a --workdir elsewhere.",
+    errno.EACCES: "Give yourself permission to that path, or name a --workdir elsewhere.",
+    errno.EPERM: "Give yourself permission to that path, or name a --workdir elsewhere.",
+    errno.EROFS: "Name a --workdir on a disk that can be written.",
+}
+
+
+def run(
+    main: Callable[[RunConfig], None], command: str, argv: Sequence[str] | None = None
+) -> NoReturn:
+    """Parses the command line, calls `main` and ends the process.
+
+    A command imports TensorFlow, and what needs it, inside its `main`, so that --help and a wrong
+    flag are answered without it:
+
+        if __name__ == "__main__":
+            run(main, "search")
+
+    Args:
+        main: The command's work.
+        command: `search`, `train`, `evaluate` or `export`.
+        argv: The arguments after the program's name; the process's own unless given.
+
+    The exit status is 0 when done, that of a `UserError` (whose message goes to stderr), 6 when
+    reading or writing failed, 130 when interrupted, and 1, with the traceback, for anything else.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        if run_flags.is_help_requested(arguments):
+            print(run_flags.help_text(command))
+            sys.exit(0)
+        config = run_flags.config_from_flags(command, arguments)
+        with _quiet_start():
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        main(config)
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED_STATUS)
+    except Exception as error:
+        sys.exit(_report(command, error))
+    sys.exit(0)
+
+
+def _report(command: str, error: Exception) -> int:
+    """Tells the user what went wrong; returns the exit status."""
+    message = error if isinstance(error, UserError) else _as_storage_error(error)
+    if message is None:
+        traceback.print_exception(error)
+        return 1
+    print(f"{command}: {message}", file=sys.stderr)
+    return message.exit_status
+
+
+def _as_storage_error(error: Exception) -> StorageError | None:
+    """Failed reading or writing, by Python or by TensorFlow, as the user is told; else None."""
+    rule = "Reading and writing files has to succeed."
+    if isinstance(error, OSError):
+        return StorageError(
+            rule,
+            received=error.strerror or error,
+            file=error.filename,
+            remedy=_STORAGE_REMEDIES.get(error.errno),
+        )
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+        return None
+    # TensorFlow reports a full disk under the same type as exhausted memory.
+    reasons = {"No space left on device": errno.ENOSPC, "Permission denied": errno.EACCES}
+    for reason, number in reasons.items():
+        if reason in error.message:
+            return StorageError(rule, received=error.message, remedy=_STORAGE_REMEDIES[number])
+    return None
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Holds back what TensorFlow's libraries write to stderr while they are loaded.
+
+    A dozen lines on any machine without a GPU, most of them before the log level counts. With
+    TF_CPP_MIN_LOG_LEVEL set by the user everything is shown; if loading fails, so is what was
+    held back.
+    """
+    if _LOG_LEVEL in os.environ:
+        yield
+        return
+    os.environ[_LOG_LEVEL] = "2"
+    with tempfile.TemporaryFile() as held_back:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held_back.seek(0)
+            os.write(stderr, held_back.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,266 @@
+"""The flags of the commands: the only place that defines and reads them.
+
+Names, defaults, choices and help come from the configuration. A command has flags of its own: one
+that it would not heed is unknown to it. They live in a FlagValues of their own and not in absl's
+global one, which every imported library adds to. Nothing here imports TensorFlow, so that --help
+and a misspelt flag are answered at once.
+"""
+
+import dataclasses
+import difflib
+import textwrap
+import types
+import typing
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from absl import flags
+
+from darts_adv_tf.config import (
+    FILE_NAME,
+    DataConfig,
+    DistributionConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    load_config,
+)
+from darts_adv_tf.errors import ConfigurationError
+
+DESCRIPTIONS = {
+    "search": "Searches a discriminator, trains the segmenter against it, evaluates and exports.",
+    "train": "Trains a segmenter against a derived discriminator, or against none.",
+    "evaluate": "Evaluates the segmenter of a finished run on its test cases.",
+    "export": "Writes the segmenter of a finished run as a SavedModel.",
+}
+_HELP_FLAGS = {"--help", "-help", "-h"}
+_HELP_WIDTH = 96
+_PLACEHOLDERS = {int: "<integer>", float: "<number>", str: "<text>"}
+
+_PARTS = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+    "distribution": DistributionConfig,
+}
+_SEARCH_ALONE = {
+    "search_epochs",
+    "architecture_learning_rate",
+    "unroll_rate",
+    "architecture_gradient",
+    "compare_gradient_every",
+}
+_LEFT_OUT = {"search": {"discriminator", "genotype"}, "train": _SEARCH_ALONE}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Flag:
+    """A flag as its command defines it."""
+
+    name: str
+    kind: type
+    default: object
+    help: str
+    choices: tuple[str, ...] | None = None
+    is_required: bool = False
+
+    def define(self, values: flags.FlagValues):
+        if self.choices is not None:
+            flags.DEFINE_enum(self.name, self.default, self.choices, self.help, flag_values=values)
+        else:
+            define = {int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(
+                self.kind, flags.DEFINE_string
+            )
+            define(self.name, self.default, self.help, flag_values=values)
+
+    def describe(self) -> str:
+        """The flag's lines in --help."""
+        value = "|".join(self.choices) if self.choices else _PLACEHOLDERS[self.kind]
+        if self.is_required:
+            note = "  (needed)"
+        else:
+            note = "" if self.default is None else f"  (default: {self.default})"
+        help = textwrap.fill(
+            self.help, _HELP_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+        return f"  --{self.name}={value}{note}\n{help}"
+
+
+_WORKDIR_OF_A_RUN = _Flag(
+    "workdir", str, None, "Folder of the run, which holds its config.json.", is_required=True
+)
+_MOVED_DATA_DIR = _Flag(
+    "data_dir", str, None, "Folder of the data set, where it has moved since the run."
+)
+_CONTINUING = {"evaluate": [_WORKDIR_OF_A_RUN, _MOVED_DATA_DIR], "export": [_WORKDIR_OF_A_RUN]}
+
+
+def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
+    """The configuration that a command line asks for.
+
+    `search` and `train` begin a run: their configuration comes from the flags, and their work
+    directory must be free. `evaluate` and `export` continue one: theirs is the saved one, with
+    the folders as the flags name them.
+
+    Args:
+        command: `search`, `train`, `evaluate` or `export`.
+        argv: The arguments after the program's name.
+
+    Raises:
+        ConfigurationError: A flag is unknown, malformed, or contradicts another; an argument is
+            no flag; the work directory is occupied, or holds no run where one is needed.
+    """
+    values = _parse(command, argv)
+    if command in _LEFT_OUT:
+        config = _new_config(command, values)
+        _refuse_occupied(config.workdir)
+        return config
+    if values.workdir is None:
+        raise ConfigurationError(
+            f"{command} continues a finished run.",
+            received="no --workdir",
+            remedy="Add --workdir=<folder that a search or a training wrote>.",
+        )
+    config = dataclasses.replace(load_config(values.workdir), workdir=values.workdir)
+    if "data_dir" in values and values.data_dir is not None:
+        data = dataclasses.replace(config.data, data_dir=values.data_dir)
+        config = dataclasses.replace(config, data=data)
+    return config
+
+
+def is_help_requested(argv: Sequence[str]) -> bool:
+    """Whether --help is among the arguments."""
+    return not _HELP_FLAGS.isdisjoint(argv)
+
+
+def help_text(command: str) -> str:
+    """Every flag of `command`, with its default and what it means."""
+    lines = [
+        f"python -m darts_adv_tf.{command} [--flag=value ...]",
+        "",
+        DESCRIPTIONS[command],
+    ]
+    for title, group in _flags_of(command).items():
+        lines += ["", f"{title}:", *(flag.describe() for flag in group)]
+    lines += [
+        "",
+        "General:",
+        "  --flagfile=<path>",
+        "      File with a flag on each line, and more such files; later flags win over earlier.",
+        "  --undefok=<name,name,...>",
+        "      Flags to pass over where the command has none of that name; for files that several",
+        "      commands share.",
+        "  --help",
+        "      This text.",
+    ]
+    return "\n".join(lines)
+
+
+def _flags_of(command: str) -> dict[str, list[_Flag]]:
+    """The command's flags by heading."""
+    if command in _CONTINUING:
+        return {"Run": _CONTINUING[command]}
+    parts = {"Run": RunConfig, **{name.capitalize(): kind for name, kind in _PARTS.items()}}
+    return {
+        title: [
+            _flag_of(field)
+            for field in dataclasses.fields(kind)
+            if field.metadata and field.name not in _LEFT_OUT[command] | {"command"}
+        ]
+        for title, kind in parts.items()
+    }
+
+
+def _flag_of(field: dataclasses.Field) -> _Flag:
+    kinds = typing.get_args(field.type) or (field.type,)
+    (kind,) = (kind for kind in kinds if kind is not types.NoneType)
+    return _Flag(field.name, kind, field.default, field.metadata["help"], field.metadata["choices"])
+
+
+def _parse(command: str, argv: Sequence[str]) -> flags.FlagValues:
+    """The command's flags with their values; whatever is not one of them is refused."""
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)
+    for group in _flags_of(command).values():
+        for flag in group:
+            flag.define(values)
+    try:
+        _, *positional = values([command, *argv])
+    except flags.UnrecognizedFlagError as error:
+        raise _unknown_flag(command, error.flagname, list(values)) from error
+    except flags.CantOpenFlagFileError as error:
+        raise ConfigurationError(
+            "A flagfile has to be there; its path counts from the current folder.",
+            received=str(error.__context__ or error),
+        ) from error
+    except (flags.Error, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            "A flag is written --name=value, with a value of the kind that --help shows.",
+            received=str(error),
+            remedy=f"python -m darts_adv_tf.{command} --help",
+        ) from error
+    if positional:
+        raise ConfigurationError(
+            "Everything is said by flags, written --name=value.",
+            received=" ".join(positional),
+            remedy=f"python -m darts_adv_tf.{command} --help",
+        )
+    return values
+
+
+def _unknown_flag(command: str, name: str, known: list[str]) -> ConfigurationError:
+    others = [
+        other
+        for other in DESCRIPTIONS
+        if any(flag.name == name for group in _flags_of(other).values() for flag in group)
+    ]
+    close = difflib.get_close_matches(name, known, n=1)
+    if others:
+        remedy = f"It is a flag of {', '.join(others)}."
+    elif close:
+        remedy = f"Did you mean --{close[0]}?"
+    else:
+        remedy = f"python -m darts_adv_tf.{command} --help"
+    return ConfigurationError(
+        f"{command} takes only flags of its own.", received=f"unknown flag --{name}", remedy=remedy
+    )
+
+
+def _new_config(command: str, values: flags.FlagValues) -> RunConfig:
+    if values.dataset != "phantom" and values["phantom_cases"].present:
+        raise ConfigurationError(
+            "Only the phantom is made with a number of cases; a folder holds what it holds.",
+            received=f"--dataset={values.dataset} --phantom_cases={values.phantom_cases}",
+            remedy="Leave out --phantom_cases.",
+        )
+    by_name = values.flag_values_dict()
+
+    def part(kind: type):
+        names = {field.name for field in dataclasses.fields(kind)}
+        return {name: value for name, value in by_name.items() if name in names}
+
+    configuration = part(RunConfig) | {name: kind(**part(kind)) for name, kind in _PARTS.items()}
+    if configuration["workdir"] is None:
+        configuration["workdir"] = f"runs/{command}-{datetime.now():%Y%m%d-%H%M%S}"
+    return RunConfig(command=command, **configuration)
+
+
+def _refuse_occupied(workdir: str):
+    path = Path(workdir)
+    if not path.exists():
+        return
+    if not path.is_dir():
+        received = "a file"
+    elif (path / FILE_NAME).exists():
+        received = "a folder that holds a run"
+    elif any(path.iterdir()):
+        received = "a folder that holds other files"
+    else:
+        return
+    raise ConfigurationError(
+        "A run begins in a work directory that is new or empty.",
+        received=f"--workdir={workdir}, {received}",
+        file=path,
+        remedy="Name another --workdir, or leave it out for runs/<command>-<time>.",
+    )

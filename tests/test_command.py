@@ -1,0 +1,156 @@
+"""The frame around every command: help, messages and exit status."""
+
+import errno
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import tensorflow as tf
+
+from darts_adv_tf.command import run
+from darts_adv_tf.errors import CheckpointError, DataError, NonFiniteError
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def status_of(main, argv=(), command: str = "search") -> int:
+    with pytest.raises(SystemExit) as caught:
+        run(main, command, list(argv))
+    return caught.value.code
+
+
+def raising(error: BaseException):
+    def main(config):
+        raise error
+
+    return main
+
+
+def test_main_is_given_the_configuration():
+    given = []
+    assert status_of(given.append, ["--seed=4"]) == 0
+    assert given[0].seed == 4
+
+
+def test_arguments_are_the_processs_own_unless_given(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["search.py", "--seed=6"])
+    given = []
+    with pytest.raises(SystemExit):
+        run(given.append, "search")
+    assert given[0].seed == 6
+
+
+def test_help_prints_to_stdout_and_runs_nothing(capsys):
+    assert status_of(raising(AssertionError()), ["--seed=1", "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert "--batch_size=<integer>  (default: 4)" in out and not err
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--batchsize=3"], "Did you mean --batch_size?"),
+        (["here"], "Received: here"),
+        (["--batch_size=0"], "--batch_size is 1 or more."),
+    ],
+)
+def test_wrong_flags_end_with_2_before_main(argv, message, capsys):
+    assert status_of(raising(AssertionError()), argv) == 2
+    out, err = capsys.readouterr()
+    assert message in err and "Traceback" not in err and not out
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DataError("An image has a mask.", received="none", file="x.png", remedy="Draw it."), 3),
+        (NonFiniteError("A loss is finite.", received="nan", file="x.png", remedy="Draw it."), 4),
+        (CheckpointError("It is whole.", received="half", file="x.png", remedy="Draw it."), 5),
+    ],
+)
+def test_a_users_mistake_is_told_without_a_traceback(error, status, capsys):
+    assert status_of(raising(error)) == status
+    err = capsys.readouterr().err
+    assert err == (
+        f"search: {error.rule}\n  Received: {error.received}\n  File: x.png\n  Remedy: Draw it.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "run/metrics.json"), "Free space"),
+        (PermissionError(errno.EACCES, "Permission denied", "run/metrics.json"), "permission"),
+        (OSError(errno.EIO, "Input/output error", "run/metrics.json"), "run/metrics.json"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "x.tmp; No space left on device"),
+            "Free space",
+        ),
+        (tf.errors.PermissionDeniedError(None, None, "x.tmp; Permission denied"), "permission"),
+    ],
+)
+def test_failed_reading_or_writing_ends_with_6(error, message, capsys):
+    assert status_of(raising(error)) == 6
+    err = capsys.readouterr().err
+    assert message in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("our own bug"),
+        ValueError("our own bug"),
+        tf.errors.ResourceExhaustedError(None, None, "our own bug: OOM when allocating"),
+    ],
+)
+def test_our_own_bug_ends_with_1_and_a_traceback(error, capsys):
+    assert status_of(raising(error)) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err and "our own bug" in err
+
+
+def test_interruption_ends_with_130(capsys):
+    assert status_of(raising(KeyboardInterrupt())) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_status_that_main_chose_is_kept():
+    assert status_of(raising(SystemExit(143))) == 143
+
+
+def in_a_process(main: str, argv: list[str], **environment) -> subprocess.CompletedProcess:
+    """Runs a command whose main has the given body."""
+    code = "import sys\nfrom darts_adv_tf.command import run\ndef main(config):\n"
+    code += textwrap.indent(main, "    ") + f"\nrun(main, 'search', {argv!r})"
+    clean = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**clean, "PYTHONPATH": REPOSITORY, **environment},
+    )
+
+
+def test_help_and_wrong_flags_need_no_tensorflow(tmp_path):
+    # A module of that name that fails shows any import of it.
+    (tmp_path / "tensorflow.py").write_text("raise AssertionError('imported')")
+    path = os.pathsep.join([str(tmp_path), REPOSITORY])
+    assert in_a_process("pass", ["--help"], PYTHONPATH=path).returncode == 0
+    assert in_a_process("pass", ["--batch_size=0"], PYTHONPATH=path).returncode == 2
+    broken = in_a_process("pass", [], PYTHONPATH=path)
+    assert broken.returncode == 1 and "imported" in broken.stderr
+
+
+def test_a_run_is_not_preceded_by_the_libraries_notes():
+    main = "import tensorflow as tf\ntf.zeros(2) + 1\nprint('done')\nprint('told', file=sys.stderr)"
+    finished = in_a_process(main, [])
+    assert finished.returncode == 0, finished.stderr
+    assert (finished.stdout, finished.stderr) == ("done\n", "told\n")

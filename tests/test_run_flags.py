@@ -1,0 +1,235 @@
+"""Flags: defaults from the configuration, flagfiles, refusals, work directories."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from darts_adv_tf.config import (
+    DataConfig,
+    DistributionConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    save_config,
+)
+from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.run_flags import config_from_flags, help_text, is_help_requested
+
+FLAGFILES = sorted((Path(__file__).parents[1] / "flags").glob("*.flags"))
+PARTS = (DataConfig, ModelConfig, TrainingConfig, DistributionConfig)
+SEARCH_ALONE = {
+    "search_epochs",
+    "architecture_learning_rate",
+    "unroll_rate",
+    "architecture_gradient",
+    "compare_gradient_every",
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def flags_in_help(command: str) -> set[str]:
+    return set(re.findall(r"^  --(\w+)", help_text(command), re.MULTILINE))
+
+
+def test_without_flags_the_configuration_has_its_defaults():
+    config = config_from_flags("search", [])
+    assert dataclasses.replace(config, workdir=None) == RunConfig()
+    assert re.fullmatch(r"runs/search-\d{8}-\d{6}", config.workdir)
+
+
+def test_flags_reach_every_part_of_the_configuration():
+    config = config_from_flags(
+        "search",
+        [
+            "--image_size=96",
+            "--backbone=fcn32s",
+            "--learning_rate=0.5",
+            "--num_replicas=2",
+            "--seed",
+            "7",
+            "--workdir=here",
+        ],
+    )
+    assert config == RunConfig(
+        data=DataConfig(image_size=96),
+        model=ModelConfig(backbone="fcn32s"),
+        training=TrainingConfig(learning_rate=0.5),
+        distribution=DistributionConfig(num_replicas=2),
+        seed=7,
+        workdir="here",
+    )
+
+
+def test_train_takes_a_genotype_or_no_discriminator():
+    config = config_from_flags("train", ["--genotype=g.json"])
+    assert (config.command, config.model.discriminator) == ("train", "nas")
+    assert config.genotype == "g.json"
+    assert config.workdir.startswith("runs/train-")
+    assert config_from_flags("train", ["--discriminator=none"]).model.discriminator == "none"
+
+
+def test_a_command_has_the_flags_it_heeds_and_no_others():
+    every = {
+        field.name for part in PARTS for field in dataclasses.fields(part) if field.metadata
+    } | {"seed", "workdir", "genotype"}
+    general = {"flagfile", "undefok", "help"}
+    assert flags_in_help("search") == (every - {"discriminator", "genotype"}) | general
+    assert flags_in_help("train") == (every - SEARCH_ALONE) | general
+    assert flags_in_help("evaluate") == {"workdir", "data_dir"} | general
+    assert flags_in_help("export") == {"workdir"} | general
+
+
+def test_help_shows_defaults_choices_and_needs_within_a_terminal():
+    text = help_text("search")
+    assert "--backbone=unet|fcn32s  (default: unet)" in text
+    assert "--learning_rate=<number>  (default: 0.001)" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert "--workdir=<text>  (needed)" in help_text("export")
+    assert is_help_requested(["--seed=1", "--help"]) and not is_help_requested(["--seed=1"])
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "received", "remedy"),
+    [
+        ("search", ["--batchsize=3"], "unknown flag --batchsize", "Did you mean --batch_size?"),
+        ("search", ["--genotype=g"], "unknown flag --genotype", "It is a flag of train."),
+        ("train", ["--search_epochs=1"], "unknown flag --search_epochs", "It is a flag of search."),
+        ("search", ["--xyzzy"], "unknown flag --xyzzy", "--help"),
+        # A flag of absl's own modules, which share one global list.
+        ("search", ["--verbosity=1"], "unknown flag --verbosity", "--help"),
+        ("search", ["now"], "now", "--help"),
+        ("search", ["now", "--seed=1"], "now", "--help"),
+        ("search", ["--batch_size=many"], "--batch_size=many", "--help"),
+        ("search", ["--batch_size=2.5"], "--batch_size=2.5", "--help"),
+        ("search", ["--backbone=vgg"], "<unet|fcn32s>", "--help"),
+        ("search", ["--seed"], "--seed", "--help"),
+        ("search", ["--flagfile=missing.flags"], "missing.flags", None),
+        ("search", ["--train_cases=31"], "--train_cases=31", "30"),
+        (
+            "search",
+            ["--dataset=cx_seg", "--data_dir=x", "--phantom_cases=9"],
+            "--dataset=cx_seg --phantom_cases=9",
+            "--phantom_cases",
+        ),
+        ("evaluate", [], "no --workdir", "--workdir="),
+        ("export", ["--workdir=nowhere"], "--workdir=nowhere", "search"),
+    ],
+)
+def test_refusals(command, argv, received, remedy):
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_flags(command, argv)
+    assert received in caught.value.received
+    if remedy is not None:
+        assert remedy in caught.value.remedy
+
+
+def test_flagfiles_nest_and_later_flags_win(tmp_path):
+    (tmp_path / "inner.flags").write_text("# a comment\n--seed=3\n--image_size=32\n")
+    (tmp_path / "outer.flags").write_text("--flagfile=inner.flags\n\n--image_size=48\n")
+    config = config_from_flags("search", ["--flagfile=outer.flags", "--batch_size=2"])
+    assert (config.seed, config.data.image_size, config.training.batch_size) == (3, 48, 2)
+    config = config_from_flags("search", ["--flagfile=outer.flags", "--seed=5"])
+    assert config.seed == 5
+
+
+def test_a_misspelt_flag_in_a_flagfile_is_refused(tmp_path):
+    (tmp_path / "run.flags").write_text("--imagesize=32\n")
+    with pytest.raises(ConfigurationError, match="--image_size"):
+        config_from_flags("search", ["--flagfile=run.flags"])
+
+
+def _hold_a_run(path: Path):
+    save_config(RunConfig(), path)
+
+
+def _hold_a_file(path: Path):
+    path.mkdir()
+    (path / "notes.txt").write_text("mine")
+
+
+def _be_a_file(path: Path):
+    path.write_text("mine")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "received"),
+    [(_hold_a_run, "holds a run"), (_hold_a_file, "other files"), (_be_a_file, "a file")],
+)
+@pytest.mark.parametrize("command", ["search", "train"])
+def test_an_occupied_work_directory_is_refused(tmp_path, prepare, received, command):
+    prepare(tmp_path / "here")
+    flags = ["--discriminator=none"] if command == "train" else []
+    with pytest.raises(ConfigurationError, match=received):
+        config_from_flags(command, ["--workdir=here", *flags])
+
+
+def test_an_empty_work_directory_will_do(tmp_path):
+    (tmp_path / "here").mkdir()
+    assert config_from_flags("search", ["--workdir=here"]).workdir == "here"
+
+
+def test_evaluate_and_export_continue_the_run_where_it_lies_now(tmp_path):
+    data = DataConfig(dataset="cx_seg", data_dir="before")
+    run = RunConfig(data=data, workdir="runs/old", seed=9)
+    save_config(run, tmp_path / "moved")
+    moved = dataclasses.replace(run, workdir="moved")
+    assert config_from_flags("export", ["--workdir=moved"]) == moved
+    assert config_from_flags("evaluate", ["--workdir=moved"]) == moved
+    elsewhere = config_from_flags("evaluate", ["--workdir=moved", "--data_dir=after"])
+    assert elsewhere == dataclasses.replace(
+        moved, data=DataConfig(dataset="cx_seg", data_dir="after")
+    )
+
+
+def test_a_phantom_run_has_no_data_to_move(tmp_path):
+    save_config(RunConfig(), tmp_path / "run")
+    with pytest.raises(ConfigurationError, match="no folder"):
+        config_from_flags("evaluate", ["--workdir=run", "--data_dir=after"])
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("command", ["search", "train"])
+def test_the_flagfiles_serve_search_and_train(path, command, monkeypatch):
+    monkeypatch.chdir(path.parents[1])
+    argv = [f"--flagfile=flags/{path.name}", "--workdir=runs/none_of_that_name"]
+    if "data_dir" in path.read_text():
+        argv.append("--data_dir=somewhere")
+    if command == "train":
+        argv.append("--discriminator=none")
+    config_from_flags(command, argv)
+
+
+def test_the_flagfile_of_the_phantom_states_the_defaults(monkeypatch):
+    monkeypatch.chdir(FLAGFILES[0].parents[1])
+    argv = ["--flagfile=flags/phantom.flags", "--workdir=runs/none_of_that_name"]
+    config = config_from_flags("search", argv)
+    assert dataclasses.replace(config, workdir=None) == RunConfig()
+
+
+@pytest.mark.parametrize("backbone", ["unet", "fcn32s"])
+def test_the_flagfiles_of_the_paper_state_its_values(backbone, monkeypatch):
+    monkeypatch.chdir(FLAGFILES[0].parents[1])
+    argv = [f"--flagfile=flags/paper_cx_seg_{backbone}.flags", "--data_dir=somewhere"]
+    config = config_from_flags("search", argv)
+    assert (config.data.dataset, config.data.image_size) == ("cx_seg", 512)
+    assert config.data.train_cases == 50
+    assert (config.model.backbone, config.model.segmenter_width) == (backbone, 64)
+    assert config.model.discriminator_cells == "NRNRNRN"
+    assert config.training.learning_rate == config.training.architecture_learning_rate == 1e-4
+    assert config.training.adversarial_weight == 0.01
+    assert config.training.retrain_epochs == 50
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.name)
+def test_a_flagfile_opens_with_its_command_duration_and_result(path):
+    opening = [line for line in path.read_text().splitlines() if line.startswith("#")][:3]
+    assert opening[0].startswith(
+        f"# Command:  python -m darts_adv_tf.search --flagfile=flags/{path.name}"
+    )
+    assert opening[1].startswith("# Duration: ") and opening[2].startswith("# Result:   ")

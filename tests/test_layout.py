@@ -1,0 +1,194 @@
+"""A file imports only from its own or a lower level, and never in a circle."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "darts_adv_tf"
+ROOT = Path(__file__).parents[1] / PACKAGE
+
+# Every top-level module and folder of the package, lowest level first.
+LEVELS = (
+    {"errors", "files", "config", "genotype"},
+    {
+        "losses",
+        "metrics",
+        "distribution",
+        "adversarial_game",
+        "architecture_gradient",
+        "layers",
+        "data",
+        "reporting",
+    },
+    {"models"},
+    {"training", "evaluation", "exporting"},
+    {"builder"},
+    {"run_flags", "command", "search", "train", "evaluate", "export"},
+)
+
+
+def modules_under(root: Path) -> dict[str, ast.Module]:
+    """Every module below `root`, by dotted name without the package's, parsed."""
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        .removesuffix("__init__")
+        .rstrip("."): ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        for path in sorted(root.rglob("*.py"))
+    }
+
+
+def absolute_imports(tree: ast.Module) -> set[str]:
+    """What a module imports, wherever in it; `from a import b` counts as `a.b`."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def own_imports(modules: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """Which modules of the package each of them imports."""
+
+    def resolve(name: str) -> str:
+        inner = name.removeprefix(PACKAGE).lstrip(".")
+        # The last part may be a name inside a module.
+        return inner if inner in modules else inner.rpartition(".")[0]
+
+    return {
+        module: {
+            resolve(name)
+            for name in absolute_imports(tree)
+            if name == PACKAGE or name.startswith(f"{PACKAGE}.")
+        }
+        for module, tree in modules.items()
+    }
+
+
+def level(module: str) -> int:
+    top = module.partition(".")[0]
+    for number, names in enumerate(LEVELS):
+        if top in names:
+            return number
+    raise AssertionError(f"{module} has no level yet: give it one in LEVELS")
+
+
+def upward_imports(imports: dict[str, set[str]]) -> list[str]:
+    """Imports from a higher level; the package's own __init__ lies below all."""
+    return [
+        f"{module} (level {level(module)}) imports {other} (level {level(other)})"
+        for module, others in imports.items()
+        for other in others
+        if other and (not module or level(other) > level(module))
+    ]
+
+
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a ring, or nothing."""
+    finished: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in finished:
+            return []
+        for other in sorted(imports.get(module, ())):
+            if found := visit(other, [*path, module]):
+                return found
+        finished.add(module)
+        return []
+
+    for module in sorted(imports):
+        if found := visit(module, []):
+            return found
+    return []
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[str, ast.Module]:
+    return modules_under(ROOT)
+
+
+def importers_of(modules: dict[str, ast.Module], *names: str) -> set[str]:
+    """The modules that import one of `names`, or something inside it."""
+    return {
+        module
+        for module, tree in modules.items()
+        if any(
+            imported == name or imported.startswith(f"{name}.")
+            for imported in absolute_imports(tree)
+            for name in names
+        )
+    }
+
+
+def test_every_module_has_a_level(modules):
+    for module in filter(None, modules):
+        level(module)
+
+
+def test_imports_point_downwards(modules):
+    assert upward_imports(own_imports(modules)) == []
+
+
+def test_imports_make_no_circle(modules):
+    assert circle(own_imports(modules)) == []
+
+
+def test_the_lowest_level_is_free_of_tensorflow(modules):
+    heavy = importers_of(modules, "tensorflow", "keras")
+    assert {module for module in heavy if level(module) == 0} == set()
+    assert "run_flags" not in heavy
+
+
+def test_components_take_values_and_never_the_configuration(modules):
+    readers = importers_of(modules, f"{PACKAGE}.config")
+    assert {module for module in readers if level(module) < 4} == set()
+
+
+def test_flags_are_defined_and_read_in_one_place(modules):
+    assert importers_of(modules, "absl") == {"run_flags"}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            {"errors.py": "from darts_adv_tf.losses import loss", "losses.py": ""},
+            "errors (level 0)",
+        ),
+        (
+            {"losses.py": "import darts_adv_tf.models.unet", "models/unet.py": ""},
+            "losses (level 1)",
+        ),
+        (
+            {"data/a.py": "def load():\n    from darts_adv_tf import builder", "builder.py": ""},
+            "data.a (level 1) imports builder (level 4)",
+        ),
+    ],
+)
+def test_an_import_from_above_is_found(tmp_path, files, expected):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (found,) = upward_imports(own_imports(modules_under(tmp_path)))
+    assert expected in found
+
+
+def test_a_circle_is_found(tmp_path):
+    (tmp_path / "losses.py").write_text("from darts_adv_tf.metrics import iou")
+    (tmp_path / "metrics.py").write_text("import darts_adv_tf.distribution")
+    (tmp_path / "distribution.py").write_text("from darts_adv_tf import losses")
+    imports = own_imports(modules_under(tmp_path))
+    assert circle(imports) == ["distribution", "losses", "metrics", "distribution"]
+    imports["distribution"].clear()
+    assert circle(imports) == []
+
+
+def test_a_module_without_a_level_is_found(tmp_path):
+    (tmp_path / "utils.py").write_text("")
+    with pytest.raises(AssertionError, match="utils has no level yet"):
+        list(map(level, modules_under(tmp_path)))

@@ -1,4 +1,7 @@
 import functools
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,3 +162,34 @@ def test_layer_without_scale_and_offset_holds_no_weights_and_no_statistics():
     layer(np.random.default_rng(8).normal(size=(4, 3, 3, 2)))
 
     assert layer.weights == []
+
+
+@pytest.mark.parametrize("mode", ["batch", "sync_batch"])
+def test_two_replicas_share_statistics_only_where_they_should(mode, tmp_path):
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=(4, 3, 5, 3)) + np.arange(4).reshape(4, 1, 1, 1)
+    v, weights = rng.normal(size=(2, *x.shape))
+    np.savez(tmp_path / "arrays.npz", x=x, v=v, weights=weights)
+
+    subprocess.run(
+        [
+            sys.executable,
+            *("-m", "tests.layers.two_replicas_normalize"),
+            *(tmp_path / "arrays.npz", tmp_path / "results.npz", mode),
+        ],
+        check=True,
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    results = np.load(tmp_path / "results.npz")
+    # Replicas that keep to themselves do what two passes stacked in one batch do.
+    num_passes = {"batch": 2, "sync_batch": 1}[mode]
+
+    def value(x):
+        return tf.reduce_sum(weights * naive_normalize(x, "batch", num_passes, 3) ** 3)
+
+    (gradient,), (product,) = gradient_and_product(value, [x], [v])
+    np.testing.assert_allclose(results["y"], batch_normalization(x, num_passes), rtol=1e-9)
+    np.testing.assert_allclose(results["gradient"], gradient, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(results["product"], product, rtol=1e-9, atol=1e-10)

@@ -3,7 +3,7 @@
 Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels, E edges.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import keras
 import tensorflow as tf
@@ -81,7 +81,15 @@ def normalize(
 
     Returns:
         The shape of `x`.
+
+    Raises:
+        ValueError: If there is no such mode, or the passes are not equally long.
     """
+    if mode not in get_args(NormalizationMode) or x.shape[-4] % num_passes:
+        raise ValueError(
+            f"Normalization is one of {get_args(NormalizationMode)}, over passes of equal length. "
+            f"Received: mode={mode!r}, num_passes={num_passes} for a batch of {x.shape[-4]}"
+        )
     *operations, batch, height, width, channels = x.shape
     if mode == "group":
         size = GROUP_SIZE if num_channels % GROUP_SIZE == 0 else num_channels

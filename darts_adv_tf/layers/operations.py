@@ -78,10 +78,15 @@ class Pool(Operation):
     Args:
         kind: `max` or `average`.
         normalized: Whether normalization follows.
+
+    Raises:
+        ValueError: If there is no such kind.
     """
 
     def __init__(self, channels: int, kind: str, stride: int = 1, normalized: bool = False, **kw):
         super().__init__(channels, stride, **kw)
+        if kind not in ("max", "average"):
+            raise ValueError(f"Pooling is 'max' or 'average'. Received: kind={kind!r}")
         self.kind = kind
         self.normalized = normalized
         self.normalize = self._make_normalization() if normalized else None

@@ -28,6 +28,19 @@ class Architecture(keras.layers.Layer):
             for alpha in (self.alpha_normal, self.alpha_reduction)
         )
 
+    def statistics(self) -> dict[str, float]:
+        """How decided alpha is: for each kind of cell the entropy of an edge's weights in nats
+        (ln 8 at the start), and the weight of `none` and of the skip connection, as means over
+        edges."""
+        figures = {}
+        for name, weights in zip(("normal", "reduction"), self.op_weights(), strict=True):
+            entropy = -np.sum(weights * np.log(np.maximum(weights, 1e-30)), axis=-1)
+            figures[f"alpha_entropy/{name}"] = float(entropy.mean())
+            for primitive in ("none", "skip_connect"):
+                weight = weights[:, PRIMITIVES.index(primitive)]
+                figures[f"alpha_{primitive}/{name}"] = float(weight.mean())
+        return figures
+
     def derive(self) -> Genotype:
         """The discrete architecture (Eq. 7)."""
         return derive(*self.op_weights())

@@ -165,3 +165,10 @@ class DerivedDiscriminator(Discriminator):
         for cell in self.cells:
             older, newer = newer, cell(older, newer, num_passes=num_passes)
         return self._bottom(newer)
+
+    def get_config(self):
+        return super().get_config() | {"genotype": self.genotype.to_json()}
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config(config | {"genotype": Genotype.from_json(config["genotype"])})

@@ -55,7 +55,7 @@ class Trainer:
         """Makes a function of batches, defined on a replica, one of cases, run on all of them."""
         names = []
 
-        @tf.function
+        @tf.function(autograph=False)
         def run(batches):
             def on_replica(*batches):
                 metrics = function(*batches)

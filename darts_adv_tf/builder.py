@@ -1,0 +1,180 @@
+"""From a configuration to the parts of a run; nothing else reads a configuration."""
+
+from functools import cached_property
+
+import keras
+import tensorflow as tf
+
+from darts_adv_tf.adversarial_game import AdversarialGame
+from darts_adv_tf.config import DistributionConfig, RunConfig
+from darts_adv_tf.data.cx_seg import load_cx_seg
+from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.data.phantom import load_phantom
+from darts_adv_tf.data.split import Split, split_cases
+from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.genotype import Genotype
+from darts_adv_tf.models.architecture import Architecture
+from darts_adv_tf.models.discriminator import DerivedDiscriminator, SearchDiscriminator
+from darts_adv_tf.models.fcn32s import build_fcn32s
+from darts_adv_tf.models.unet import build_unet
+from darts_adv_tf.training.adversarial import AdversarialTrainer
+from darts_adv_tf.training.search import SearchTrainer
+from darts_adv_tf.training.segmentation import SegmentationTrainer
+
+BACKBONES = {"unet": build_unet, "fcn32s": build_fcn32s}
+
+
+class Builder:
+    """Makes each part of a run when it is first asked for.
+
+    Everything follows from the configuration and its seed: two builders of the same one make the
+    same parts, bit for bit.
+
+    Args:
+        config: The run's configuration.
+    """
+
+    def __init__(self, config: RunConfig):
+        self.config = config
+        tf.config.experimental.enable_op_determinism()
+
+    @cached_property
+    def strategy(self) -> tf.distribute.Strategy:
+        """Where the replicas live."""
+        strategy = make_strategy(self.config.distribution)
+        batch_size, num_replicas = self.config.training.batch_size, strategy.num_replicas_in_sync
+        if batch_size % num_replicas:
+            raise ConfigurationError(
+                "Every replica takes the same number of cases of a batch.",
+                received=f"--batch_size={batch_size}, {num_replicas} devices",
+                remedy=f"Use a --batch_size that {num_replicas} divides, or fewer --num_replicas.",
+            )
+        return strategy
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The cases, in memory."""
+        data = self.config.data
+        if data.dataset == "phantom":
+            return load_phantom(data.image_size, data.phantom_cases, self.config.seed)
+        return load_cx_seg(data.data_dir, data.image_size)
+
+    @cached_property
+    def split(self) -> Split:
+        """Which cases train, validate and test."""
+        return split_cases(len(self.dataset.cases), self.config.data.train_cases, self.config.seed)
+
+    def make_segmenter(self) -> keras.Model:
+        """A fresh segmenter; its initial weights follow from the seed alone."""
+        _, height, width, channels = self.dataset.images.shape
+        with self.strategy.scope():
+            return BACKBONES[self.config.model.backbone](
+                (height, width, channels),
+                len(self.dataset.class_names),
+                width=self.config.model.segmenter_width,
+                seed=self.config.seed,
+            )
+
+    def make_search_trainer(self) -> SearchTrainer:
+        """Segmenter, supernet and alpha, with the updates of Alg. 1."""
+        training = self.config.training
+        with self.strategy.scope():
+            keras.utils.set_random_seed(self.config.seed)
+            game = self._make_game(SearchDiscriminator(**self._discriminator_arguments))
+            return SearchTrainer(
+                game,
+                Architecture(),
+                training.learning_rate,
+                training.architecture_learning_rate,
+                training.architecture_gradient,
+                training.effective_unroll_rate,
+                **self._trainer_arguments,
+            )
+
+    def make_trainer(self, genotype: Genotype | None) -> AdversarialTrainer | SegmentationTrainer:
+        """A fresh segmenter against the derived discriminator, or alone if there is none."""
+        learning_rate = self.config.training.learning_rate
+        with self.strategy.scope():
+            keras.utils.set_random_seed(self.config.seed)
+            if genotype is None:
+                return SegmentationTrainer(
+                    self.make_segmenter(),
+                    learning_rate,
+                    self.config.training.batch_size,
+                    **self._trainer_arguments,
+                )
+            discriminator = DerivedDiscriminator(genotype, **self._discriminator_arguments)
+            game = self._make_game(discriminator)
+            return AdversarialTrainer(game, learning_rate, **self._trainer_arguments)
+
+    def _make_game(self, discriminator) -> AdversarialGame:
+        _, height, width, image_channels = self.dataset.images.shape
+        num_classes = len(self.dataset.class_names)
+        sees_images = self.config.model.discriminator_input == "images_and_masks"
+        channels = num_classes + image_channels * sees_images
+        discriminator.build((None, height, width, channels))
+        return AdversarialGame(
+            self.make_segmenter(),
+            discriminator,
+            num_classes,
+            self.config.training.adversarial_weight,
+            self.config.training.batch_size,
+            sees_images,
+        )
+
+    @property
+    def _discriminator_arguments(self):
+        model = self.config.model
+        return {
+            "channels": model.discriminator_channels,
+            "cell_pattern": model.discriminator_cells,
+            "normalization": model.discriminator_normalization,
+        }
+
+    @property
+    def _trainer_arguments(self):
+        return {
+            "strategy": self.strategy,
+            "images": self.dataset.images,
+            "labels": self.dataset.labels,
+        }
+
+
+def make_strategy(distribution: DistributionConfig) -> tf.distribute.Strategy:
+    """One device, or a mirror on several GPUs or, where there is none, on logical CPUs.
+
+    Raises:
+        ConfigurationError: There are fewer GPUs than replicas asked for, or the program has
+            used its CPU already and can no longer divide it.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    num_replicas = distribution.num_replicas
+    if num_replicas is None:
+        num_replicas = 1 if distribution.strategy == "one_device" else max(1, len(gpus))
+    if gpus and num_replicas > len(gpus):
+        raise ConfigurationError(
+            "Each replica has a GPU of its own.",
+            received=f"--num_replicas={num_replicas}, {len(gpus)} GPUs",
+            remedy=f"Use --num_replicas={len(gpus)} or less.",
+        )
+    kind = "GPU" if gpus else "CPU"
+    if not gpus and num_replicas > 1:
+        _divide_cpu(num_replicas)
+    devices = [f"{kind}:{index}" for index in range(num_replicas)]
+    if num_replicas == 1 and distribution.strategy != "mirrored":
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _divide_cpu(num_replicas: int):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    configuration = [tf.config.LogicalDeviceConfiguration() for _ in range(num_replicas)]
+    try:
+        tf.config.set_logical_device_configuration(cpu, configuration)
+    except RuntimeError:
+        if len(tf.config.list_logical_devices("CPU")) < num_replicas:
+            raise ConfigurationError(
+                "The CPU is divided into replicas before TensorFlow first computes.",
+                received=f"--num_replicas={num_replicas} after that",
+                remedy="Start a new process.",
+            ) from None

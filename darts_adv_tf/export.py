@@ -1,0 +1,20 @@
+"""Writes the segmenter of a finished run as a SavedModel.
+
+python -m darts_adv_tf.export --workdir=runs/search-<time>
+"""
+
+from darts_adv_tf.command import run
+from darts_adv_tf.config import RunConfig
+
+
+def main(config: RunConfig) -> None:
+    """Writes segmenter/1 anew, checked against the trained model."""
+    from darts_adv_tf import stages
+    from darts_adv_tf.builder import Builder
+
+    builder = Builder(config)
+    print(stages.export(builder, stages.restored_segmenter(builder)))
+
+
+if __name__ == "__main__":
+    run(main, "export")

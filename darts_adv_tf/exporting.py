@@ -1,0 +1,104 @@
+"""A trained segmenter as a SavedModel that needs none of this program.
+
+Legend: N batch, H, W, C channels, K classes.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from darts_adv_tf.data.images import preprocess
+from darts_adv_tf.errors import StorageError
+
+VERSION_FOLDER = Path("segmenter") / "1"
+PARITY_TOLERANCE = 1e-5
+
+
+class ServedSegmenter(tf.Module):
+    """From images as they are stored to labels and probabilities of the same size.
+
+    Args:
+        segmenter: A built model, images (N, H, W, C) in 0..1 -> logits (N, H, W, K).
+        image_size: The edge of the square on which it was trained, in pixels.
+        num_channels: C.
+        intensity_maximum: The largest intensity that the stored images can hold.
+    """
+
+    def __init__(
+        self,
+        segmenter: keras.Model,
+        image_size: int,
+        num_channels: int,
+        intensity_maximum: float,
+    ):
+        super().__init__()
+        self.segmenter = segmenter
+        self.image_size = image_size
+        self.intensity_maximum = intensity_maximum
+        images = tf.TensorSpec([None, None, None, num_channels], tf.float32, name="images")
+        self.serve = tf.function(self._serve, input_signature=[images], autograph=False)
+
+    def _serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """images (N, H, W, C), intensities as stored -> labels (N, H, W), probabilities."""
+        inputs = preprocess(images, self.image_size, self.intensity_maximum)
+        probabilities = tf.nn.softmax(self.segmenter(inputs, training=False))
+        probabilities = tf.image.resize(probabilities, tf.shape(images)[1:3])
+        labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        return {"labels": labels, "probabilities": probabilities}
+
+
+def export_segmenter(
+    segmenter: keras.Model,
+    workdir: str | os.PathLike,
+    images: np.ndarray,
+    intensity_maximum: float,
+) -> Path:
+    """Writes `<workdir>/segmenter/1` and checks that it answers as the trained model does.
+
+    Args:
+        segmenter: The trained model.
+        workdir: The run's folder.
+        images: float32 (N, H, W, C), preprocessed: the cases to compare on.
+        intensity_maximum: The largest intensity that the stored images can hold.
+
+    Returns:
+        The SavedModel's folder.
+
+    Raises:
+        StorageError: The files could not be written.
+        RuntimeError: The exported model answers otherwise: an error of this program.
+    """
+    folder = Path(workdir) / VERSION_FOLDER
+    unfinished = folder.with_name(".unfinished")
+    _, image_size, _, num_channels = images.shape
+    served = ServedSegmenter(segmenter, image_size, num_channels, intensity_maximum)
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        tf.saved_model.save(served, str(unfinished), signatures=served.serve)
+        _check_parity(unfinished, segmenter, images, intensity_maximum)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    except (OSError, tf.errors.OpError) as error:
+        raise StorageError(
+            "The segmenter must be written.",
+            received=error,
+            file=folder,
+            remedy="Free space or permit writing there, then run the export command.",
+        ) from error
+    return folder
+
+
+def _check_parity(folder: Path, segmenter, images: np.ndarray, intensity_maximum: float):
+    expected = tf.nn.softmax(segmenter(images, training=False)).numpy()
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    answer = signature(images=tf.constant(images * intensity_maximum))
+    difference = np.abs(answer["probabilities"].numpy() - expected).max()
+    if not difference <= PARITY_TOLERANCE:
+        raise RuntimeError(
+            "The exported segmenter answers as the trained one does, up to "
+            f"{PARITY_TOLERANCE}. Received: a difference of {difference} in a probability."
+        )

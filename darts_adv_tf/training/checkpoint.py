@@ -1,0 +1,74 @@
+"""The state of training on disk."""
+
+import os
+from pathlib import Path
+
+import tensorflow as tf
+
+from darts_adv_tf.errors import CheckpointError, StorageError
+
+
+class Checkpoints:
+    """Keeps the newest state of one phase, with every part under its own name.
+
+    Args:
+        workdir: The run's folder; files go under `<workdir>/checkpoints`.
+        phase: `search` or `retrain`, the first part of the files' names.
+        **parts: What is saved: models, optimizers and the like.
+    """
+
+    def __init__(self, workdir: str | os.PathLike, phase: str, **parts):
+        self.folder = Path(workdir) / "checkpoints"
+        self.phase = phase
+        self._checkpoint = tf.train.Checkpoint(**parts)
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(self.folder), max_to_keep=1, checkpoint_name=phase
+        )
+
+    def save(self, step: int) -> None:
+        """Saves all parts, then drops the state before.
+
+        Raises:
+            StorageError: The files could not be written.
+        """
+        try:
+            self._manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            raise StorageError(
+                "A checkpoint must be written.",
+                received=error.message,
+                file=self.folder,
+                remedy="Free space or permit writing there, or choose another --workdir.",
+            ) from error
+
+
+def restore_segmenter(workdir: str | os.PathLike, segmenter) -> None:
+    """Gives a segmenter the weights that retraining ended with.
+
+    Args:
+        workdir: The folder of a finished run.
+        segmenter: A built model of the run's configuration.
+
+    Raises:
+        CheckpointError: There is no such checkpoint, or it is not one of this model.
+    """
+    folder = Path(workdir) / "checkpoints"
+    found = sorted(folder.glob("retrain-*.index"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise CheckpointError(
+            "The segmenter is read from the checkpoint that retraining leaves.",
+            received="no file retrain-*.index",
+            file=folder,
+            remedy="Let the run finish, or name the --workdir of a finished one.",
+        )
+    path = found[-1].with_suffix("")
+    try:
+        status = tf.train.Checkpoint(segmenter=segmenter).restore(str(path))
+        status.expect_partial().assert_existing_objects_matched()
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        raise CheckpointError(
+            "The checkpoint holds the segmenter that config.json describes.",
+            received=str(error).splitlines()[0],
+            file=path,
+            remedy="Use the config.json and the checkpoints of one and the same run.",
+        ) from error

@@ -1,0 +1,53 @@
+"""The loop around a trainer's step: figures, progress, the check that all is finite."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from darts_adv_tf.errors import NonFiniteError
+from darts_adv_tf.reporting.progress import Progress
+from darts_adv_tf.training.monitor import Monitor
+
+
+def run_epochs(
+    name: str,
+    step: Callable[[int], Mapping[str, float]],
+    num_epochs: int,
+    steps_per_epoch: int,
+    monitor: Monitor,
+    end_epoch: Callable[[int, int], None],
+    shown: Sequence[str],
+) -> None:
+    """Runs steps 0, 1, 2, ... and reports each.
+
+    Args:
+        name: What the progress line calls the phase.
+        step: Makes the step of the given number and returns its figures.
+        num_epochs: Passes over the cases.
+        steps_per_epoch: Steps a pass.
+        monitor: Where the figures go.
+        end_epoch: Called with the number of epochs and of steps done, after each epoch.
+        shown: The figures that the progress line shows.
+
+    Raises:
+        NonFiniteError: A figure of a step is not finite.
+    """
+    total = num_epochs * steps_per_epoch
+    with Progress(name, total) as progress:
+        for number in range(total):
+            figures = step(number)
+            _refuse_non_finite(name, number, figures)
+            done = number + 1
+            monitor.scalars(done, figures)
+            progress.update(done, {key.split("/")[-1]: figures[key] for key in shown})
+            if done % steps_per_epoch == 0:
+                end_epoch(done // steps_per_epoch, done)
+
+
+def _refuse_non_finite(name: str, number: int, figures: Mapping[str, float]):
+    broken = [f"{key}={value}" for key, value in figures.items() if not math.isfinite(value)]
+    if broken:
+        raise NonFiniteError(
+            "Every loss and every gradient norm of a step is finite.",
+            received=f"{', '.join(broken)} in step {number + 1} of {name}",
+            remedy="Lower --learning_rate, or --architecture_learning_rate in a search.",
+        )

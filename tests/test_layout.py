@@ -23,7 +23,7 @@ LEVELS = (
     },
     {"models"},
     {"training", "evaluation", "exporting"},
-    {"builder"},
+    {"builder", "stages"},
     {"run_flags", "command", "search", "train", "evaluate", "export"},
 )
 

@@ -28,6 +28,9 @@ ArchitectureGradientMode = Literal["exact", "finite_difference", "first_order"]
 FINITE_DIFFERENCE_SCALE = 0.01
 """The step of a finite difference along v is this over the norm of v, as in the DARTS source."""
 
+WITHOUT_EFFECT = tf.UnconnectedGradients.ZERO
+"""The gradient by the alpha of a kind of cell that the discriminator has none of."""
+
 
 class ArchitectureGradient(NamedTuple):
     """This replica's share: the replicas' shares add up to the gradient of the global batch.
@@ -110,7 +113,10 @@ def virtual_step_products(game, theta, phi, alpha, train_batch):
     def products(v_theta: Tensors, v_phi: Tensors) -> list[tf.Tensor]:
         tangent = _segmenter_tangent(game, theta, train_batch.images, v_theta)
         return tape.gradient(
-            [training.fake_masks, *training.phi], alpha, output_gradients=[tangent, *v_phi]
+            [training.fake_masks, *training.phi],
+            alpha,
+            output_gradients=[tangent, *v_phi],
+            unconnected_gradients=WITHOUT_EFFECT,
         )
 
     return training, products
@@ -154,7 +160,7 @@ def finite_difference_products(
             phi_above, alpha, images, real_masks, fake_masks
         ) - game.discriminator_loss(phi_below, alpha, images, real_masks, fake_masks)
         difference = along_theta / (2 * step_theta) + along_phi / (2 * step_phi)
-    return tape.gradient(difference, alpha)
+    return tape.gradient(difference, alpha, unconnected_gradients=WITHOUT_EFFECT)
 
 
 def _objective_gradients(game, theta, phi, alpha, val_batch, sources):
@@ -162,7 +168,7 @@ def _objective_gradients(game, theta, phi, alpha, val_batch, sources):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(sources)
         objective = game.architecture_objective(theta, phi, alpha, val_batch)
-    return objective, tape.gradient(objective, sources)
+    return objective, tape.gradient(objective, sources, unconnected_gradients=WITHOUT_EFFECT)
 
 
 def _segmenter_tangent(game, theta, images, v_theta):

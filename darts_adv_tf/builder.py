@@ -25,31 +25,33 @@ BACKBONES = {"unet": build_unet, "fcn32s": build_fcn32s}
 
 
 class Builder:
-    """Makes each part of a run when it is first asked for.
+    """Makes each part of a run when it is first asked for, its strategy at once.
 
     Everything follows from the configuration and its seed: two builders of the same one make the
     same parts, bit for bit.
 
     Args:
         config: The run's configuration.
+
+    Attributes:
+        strategy: Where the replicas live.
+
+    Raises:
+        ConfigurationError: The devices do not suffice, or do not divide the batch.
     """
 
     def __init__(self, config: RunConfig):
         self.config = config
         tf.config.experimental.enable_op_determinism()
-
-    @cached_property
-    def strategy(self) -> tf.distribute.Strategy:
-        """Where the replicas live."""
-        strategy = make_strategy(self.config.distribution)
-        batch_size, num_replicas = self.config.training.batch_size, strategy.num_replicas_in_sync
+        # Before the data, whose loading computes: TensorFlow divides a CPU only before that.
+        self.strategy = make_strategy(config.distribution)
+        batch_size, num_replicas = config.training.batch_size, self.strategy.num_replicas_in_sync
         if batch_size % num_replicas:
             raise ConfigurationError(
                 "Every replica takes the same number of cases of a batch.",
                 received=f"--batch_size={batch_size}, {num_replicas} devices",
                 remedy=f"Use a --batch_size that {num_replicas} divides, or fewer --num_replicas.",
             )
-        return strategy
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -75,6 +75,12 @@ class Cell(keras.layers.Layer):
             for prepare, x in zip(self.prepare, (older, newer), strict=True)
         ]
 
+    def _output_node(self, nodes):
+        """The concatenation of the intermediate nodes, by stacking: the gradient of that is the
+        cheapest."""
+        y = tf.stack(nodes[NUM_INPUT_NODES:], axis=-2)
+        return tf.reshape(y, [*y.shape[:-2], self.output_channels])
+
     def get_config(self):
         return super().get_config() | {
             "channels": self.channels,
@@ -122,10 +128,11 @@ class SearchCell(Cell):
             mixed_op = self.mixed_ops[source]
             y = mixed_op(nodes[source], mixing_weights[source], num_passes=num_passes)
             targets = [edge[1] for edge in EDGES if edge[0] == source]
-            for target, edge in zip(targets, tf.split(y, len(targets), axis=-1), strict=True):
+            y = tf.reshape(y, [*y.shape[:-1], len(targets), self.channels])
+            for target, edge in zip(targets, tf.unstack(y, axis=-2), strict=True):
                 incoming.setdefault(target, []).append(edge)
         nodes.append(tf.add_n(incoming[len(nodes)]))
-        return tf.concat(nodes[NUM_INPUT_NODES:], axis=-1)
+        return self._output_node(nodes)
 
 
 class DerivedCell(Cell):
@@ -179,7 +186,7 @@ class DerivedCell(Cell):
                 for (_, source), operation in zip(edges, operations, strict=True)
             ]
             nodes.append(tf.add_n(incoming))
-        return tf.concat(nodes[NUM_INPUT_NODES:], axis=-1)
+        return self._output_node(nodes)
 
     def get_config(self):
         return super().get_config() | {

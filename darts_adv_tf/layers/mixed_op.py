@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from darts_adv_tf.layers.initializers import convolution_uniform
 from darts_adv_tf.layers.normalization import NormalizationMode, normalize
+from darts_adv_tf.layers.operations import pointwise
 from darts_adv_tf.layers.primitives import (
     average_pool,
     depthwise,
@@ -25,16 +26,17 @@ class MixingWeights(NamedTuple):
     """`op_weights` of E edges, spread over the channels as `MixedOp` multiplies by them.
 
     Attributes:
-        weightless: (3 C, E C), a 1x1 kernel that mixes max pool, average pool and skip: the
-            Kronecker product of their weights with the identity of the channels.
-        skip: (E C,), the weight of the skip connection alone.
-        dilated: (2, 1, 1, 1, E C), the weights of the dilated 3x3 and 5x5 convolution.
+        pools: (1, 1, 2 C, E C), a 1x1 kernel that mixes max pool and average pool: the Kronecker
+            product of their weights with the identity of the channels.
+        skip: (E C,), the weight of the skip connection.
+        dilated_3x3, dilated_5x5: (E C,), the weights of the dilated convolutions.
         separable: (2, 1, 1, 1, E C), the weights of the separable 3x3 and 5x5 convolution.
     """
 
-    weightless: tf.Tensor
+    pools: tf.Tensor
     skip: tf.Tensor
-    dilated: tf.Tensor
+    dilated_3x3: tf.Tensor
+    dilated_5x5: tf.Tensor
     separable: tf.Tensor
 
 
@@ -53,22 +55,16 @@ def spread_op_weights(
     """
     num_edges = sum(edge_counts)
     widths = [edges * channels for edges in edge_counts]
-    weights = tf.transpose(op_weights)[1:]  # `none` adds nothing but to the softmax
-    pools_and_skip = tf.reshape(weights[:3], [3, 1, num_edges, 1])
-    identity = _identity(channels, weights.dtype.name)
-    kernel = tf.reshape(pools_and_skip * identity, [3 * channels, num_edges * channels])
-    wide = tf.reshape(tf.repeat(weights[2:], channels, axis=1), [5, 1, 1, 1, -1])
-    skip, separable, dilated = tf.split(wide, [1, 2, 2])
-    return [
-        MixingWeights(*parts)
-        for parts in zip(
-            tf.split(kernel, widths, axis=-1),
-            tf.split(tf.reshape(skip, [-1]), widths, axis=-1),
-            tf.split(dilated, widths, axis=-1),
-            tf.split(separable, widths, axis=-1),
-            strict=True,
-        )
-    ]
+    by_operation = tf.transpose(op_weights)  # `none` adds nothing but to the softmax
+    pools = tf.reshape(by_operation[1:3], [2, 1, num_edges, 1])
+    identity = _identity(channels, by_operation.dtype.name)
+    kernel = tf.reshape(pools * identity, [1, 1, 2 * channels, num_edges * channels])
+    wide = tf.repeat(by_operation[3:], channels, axis=1)
+    skip, _, _, dilated_3x3, dilated_5x5 = tf.unstack(wide)
+    separable = tf.reshape(wide[1:3], [2, 1, 1, 1, -1])
+    parts = (kernel, skip, dilated_3x3, dilated_5x5, separable)
+    by_source = zip(*(tf.split(part, widths, axis=-1) for part in parts), strict=True)
+    return [MixingWeights(*parts) for parts in by_source]
 
 
 @cache
@@ -138,12 +134,17 @@ class MixedOp(keras.layers.Layer):
             initializer=convolution_uniform(fan_in=25),
             name="depthwise_5x5",
         )
-        # One row for each of dilated 3x3, dilated 5x5, separable first 3x3, first 5x5,
-        # second 3x3, second 5x5.
-        self.pointwise = self.add_weight(
-            shape=(6, edges, channels, channels),
+        # One row for each of dilated 3x3, dilated 5x5, and the first steps of separable 3x3, 5x5.
+        self.pointwise_first = self.add_weight(
+            shape=(4, edges, channels, channels),
             initializer=convolution_uniform(fan_in=channels),
-            name="pointwise",
+            name="pointwise_first",
+        )
+        # The second steps of separable 3x3, 5x5.
+        self.pointwise_second = self.add_weight(
+            shape=(2, edges, channels, channels),
+            initializer=convolution_uniform(fan_in=channels),
+            name="pointwise_second",
         )
         if self.stride == 2:
             half = channels // 2
@@ -159,70 +160,83 @@ class MixedOp(keras.layers.Layer):
             )
 
     def call(self, x, mixing_weights: MixingWeights, num_passes: int = 1):
-        rectified = tf.nn.relu(x)
-        terms = [
-            self._weightless(x, mixing_weights, num_passes),
-            *self._convolutions(rectified, mixing_weights, num_passes),
-        ]
-        if self.stride == 2:
-            terms.append(self._reduced(rectified, mixing_weights, num_passes))
-        return tf.add_n(terms)
-
-    def _weightless(self, x, mixing_weights, num_passes):
-        """Both poolings and, where it is the identity, the skip connection: one 1x1 product."""
-        pools = [max_pool(x, self.stride), average_pool(x, self.stride)]
-        y = self._normalize(tf.concat(pools, axis=-1), num_passes)
-        kernel = mixing_weights.weightless
+        wide = self._side_by_side(x)
+        rectified = tf.nn.relu(wide)
         if self.stride == 1:
-            y = tf.concat([y, x], axis=-1)
+            skip = wide
         else:
-            kernel = kernel[: 2 * self.channels]
-        return tf.nn.conv2d(y, kernel[None, None], 1, "VALID")
+            skip = self._factorized_reduce(tf.nn.relu(x), num_passes)
+        return tf.add_n(
+            [
+                self._mixed_pools(x, mixing_weights, num_passes),
+                skip * mixing_weights.skip,
+                *self._weighted_convolutions(rectified, mixing_weights, num_passes),
+            ]
+        )
 
-    def _reduced(self, rectified, mixing_weights, num_passes):
-        """The skip connection of stride 2: a factorized reduction an edge."""
+    def _side_by_side(self, x):
+        """E copies of the image in the channels: stacked, whose gradient is the cheapest."""
+        if self.num_edges == 1:
+            return x
+        copies = tf.stack([x] * self.num_edges, axis=-2)
+        return tf.reshape(copies, [*x.shape[:-1], self.num_edges * self.channels])
+
+    def _mixed_pools(self, x, mixing_weights, num_passes):
+        """Both poolings and their normalization once a source, mixed for all its edges."""
+        pools = tf.stack([max_pool(x, self.stride), average_pool(x, self.stride)], axis=-2)
+        shape = [*pools.shape[:-2], 2 * self.channels]
+        pools = normalize(pools, self.normalization, num_passes, self.channels, shape)
+        return tf.nn.conv2d(pools, mixing_weights.pools, 1, "VALID")
+
+    def _factorized_reduce(self, rectified, num_passes):
+        """The skip connection of stride 2 of each edge."""
         halves = []
         kernels = (self.reduce_even, self.reduce_odd)
         for pixels, kernel in zip(every_second_pixel(rectified), kernels, strict=True):
-            kernel = tf.convert_to_tensor(kernel)
-            half = tf.nn.conv2d(pixels, kernel[None, None], 1, "VALID")
+            half = pointwise(pixels, kernel)
             halves.append(tf.reshape(half, [*half.shape[:-1], self.num_edges, -1]))
         y = tf.concat(halves, axis=-1)
-        y = tf.reshape(y, [*y.shape[:-2], self.num_edges * self.channels])
-        return self._normalize(y, num_passes) * mixing_weights.skip
+        shape = [*y.shape[:-2], self.num_edges * self.channels]
+        return normalize(y, self.normalization, num_passes, self.channels, shape)
 
-    def _convolutions(self, rectified, mixing_weights, num_passes):
-        """Dilated and separable convolutions; returns one weighted sum for each of both kinds."""
-        wide = tf.tile(rectified, [1, 1, 1, self.num_edges])
+    def _weighted_convolutions(self, rectified, mixing_weights, num_passes):
+        """The four convolutions of each edge, weighted.
+
+        The dilated ones and the first step of the separable ones read the same image, so they
+        share the product with their 1x1 kernels and the normalization.
+        """
         first_3x3, second_3x3, dilated_3x3 = tf.unstack(tf.convert_to_tensor(self.depthwise_3x3))
         first_5x5, second_5x5, dilated_5x5 = tf.unstack(tf.convert_to_tensor(self.depthwise_5x5))
-        kernels_first, kernels_second = tf.split(self._block_diagonal_pointwise(), [4, 2])
-
         y = [
-            *dilated_depthwise(wide, (dilated_3x3, dilated_5x5), self.stride),
-            depthwise(wide, first_3x3, self.stride),
-            depthwise(wide, first_5x5, self.stride),
+            *dilated_depthwise(rectified, (dilated_3x3, dilated_5x5), self.stride),
+            depthwise(rectified, first_3x3, self.stride),
+            depthwise(rectified, first_5x5, self.stride),
         ]
-        y = self._normalize(_multiply(tf.stack(y), kernels_first), num_passes)
-        dilated, separable = tf.split(y, 2)
-        separable_3x3, separable_5x5 = tf.unstack(tf.nn.relu(separable))
-        y = [depthwise(separable_3x3, second_3x3), depthwise(separable_5x5, second_5x5)]
-        separable = self._normalize(_multiply(tf.stack(y), kernels_second), num_passes)
-        return (
-            tf.reduce_sum(dilated * mixing_weights.dilated, axis=0),
-            tf.reduce_sum(separable * mixing_weights.separable, axis=0),
-        )
+        y = self._multiply_and_normalize(y, self.pointwise_first, num_passes)
+        dilated_3x3, dilated_5x5, *separable = tf.unstack(y)
+        y = [
+            depthwise(tf.nn.relu(step), kernel)
+            for step, kernel in zip(separable, (second_3x3, second_5x5), strict=True)
+        ]
+        separable = self._multiply_and_normalize(y, self.pointwise_second, num_passes)
+        return [
+            dilated_3x3 * mixing_weights.dilated_3x3,
+            dilated_5x5 * mixing_weights.dilated_5x5,
+            *tf.unstack(separable * mixing_weights.separable),
+        ]
 
-    def _block_diagonal_pointwise(self) -> tf.Tensor:
-        """(6, E C, E C): no edge reads another edge's channels."""
-        kernels = tf.convert_to_tensor(self.pointwise)
+    def _multiply_and_normalize(self, images, kernels, num_passes):
+        """A 1x1 convolution for each image, whose kernel (E C, E C) is block-diagonal: no edge
+        reads another edge's channels."""
         width = self.num_edges * self.channels
+        shape = [len(images), *images[0].shape]
+        kernels = tf.convert_to_tensor(kernels)
         if self.num_edges > 1:
-            kernels = kernels[:, :, :, None] * _edge_identity(self.num_edges, kernels.dtype.name)
-        return tf.reshape(kernels, [6, width, width])
-
-    def _normalize(self, x, num_passes):
-        return normalize(x, self.normalization, num_passes, self.channels)
+            kernels = tf.reshape(kernels, [*kernels.shape[:3], 1, kernels.shape[3]])
+            kernels *= _edge_identity(self.num_edges, kernels.dtype.name)
+        kernels = tf.reshape(kernels, [len(images), width, width])
+        y = tf.reshape(tf.stack(images), [len(images), -1, width]) @ kernels
+        return normalize(y, self.normalization, num_passes, self.channels, shape)
 
     def get_config(self):
         return super().get_config() | {
@@ -231,10 +245,3 @@ class MixedOp(keras.layers.Layer):
             "stride": self.stride,
             "normalization": self.normalization,
         }
-
-
-def _multiply(x: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
-    """1x1 convolutions of (A, N, H, W, C) by (A, C, C'), one for each entry of the first axis."""
-    operations, *_, channels = x.shape
-    y = tf.matmul(tf.reshape(x, [operations, -1, channels]), kernels)
-    return tf.reshape(y, [*x.shape[:-1], kernels.shape[-1]])

@@ -210,9 +210,10 @@ class DilatedConvolution(Operation):
         return super().get_config() | {"size": self.size}
 
 
-def pointwise(x: tf.Tensor, kernel) -> tf.Tensor:
+def pointwise(x: tf.Tensor, kernel: tf.Tensor | keras.Variable) -> tf.Tensor:
     """1x1 convolution of (N, H, W, C) by (C, C')."""
-    return tf.nn.conv2d(x, tf.convert_to_tensor(kernel)[None, None], 1, "VALID")
+    kernel = tf.convert_to_tensor(kernel)
+    return tf.nn.conv2d(x, tf.reshape(kernel, [1, 1, *kernel.shape]), 1, "VALID")
 
 
 def make_operation(

@@ -107,7 +107,8 @@ def test_an_edge_does_not_see_its_neighbours(stride):
     op_weights = softmax(rng.normal(size=(3, 8)))
     before = mix(mixed_op, x, op_weights)
     op_weights[1] = softmax(rng.normal(size=8))
-    mixed_op.pointwise.assign(mixed_op.pointwise.numpy() * np.reshape([1, -3, 1], (1, 3, 1, 1)))
+    for kernels in (mixed_op.pointwise_first, mixed_op.pointwise_second):
+        kernels.assign(kernels.numpy() * np.reshape([1, -3, 1], (1, 3, 1, 1)))
 
     after = mix(mixed_op, x, op_weights)
 

@@ -86,7 +86,8 @@ def mixed_op_weights(mixed_op: MixedOp, edge: int) -> dict[str, dict[str, list]]
         name: {"depthwise": [], "pointwise": []}
         for name in ("max_pool_3x3", "avg_pool_3x3", "skip_connect")
     }
-    pointwise = mixed_op.pointwise.numpy()[:, edge]
+    stacked = (mixed_op.pointwise_first.numpy(), mixed_op.pointwise_second.numpy())
+    pointwise = np.concatenate(stacked)[:, edge]
     kernels = {"3x3": mixed_op.depthwise_3x3.numpy(), "5x5": mixed_op.depthwise_5x5.numpy()}
     for size, kernel in kernels.items():
         kernel = kernel[:, :, :, channels, 0]

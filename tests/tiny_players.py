@@ -21,9 +21,9 @@ def segment(theta, images):
     return tf.nn.conv2d(hidden, theta[1], 1, "SAME")
 
 
-def judge(phi, masks, op_weights):
+def judge(phi, masks, op_weights, normalize=tf.identity):
     """Logits (N,) of the discriminator with the weights phi; `op_weights` may be empty."""
-    hidden = tf.tanh(tf.nn.conv2d(masks, phi[0], 2, "VALID"))
+    hidden = tf.tanh(normalize(tf.nn.conv2d(masks, phi[0], 2, "VALID")))
     pooled = tf.reduce_mean(tf.sigmoid(3 * hidden), axis=[1, 2])
     if not op_weights:
         return tf.reduce_sum(pooled @ phi[1], axis=-1)

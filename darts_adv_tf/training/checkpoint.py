@@ -12,14 +12,14 @@ class Checkpoints:
     """Keeps the newest state of one phase, with every part under its own name.
 
     Args:
-        workdir: The run's folder; files go under `<workdir>/checkpoints`.
-        phase: `search` or `retrain`, the first part of the files' names.
+        workdir: The run's folder; files go under `<workdir>/checkpoints/<phase>`.
+        phase: `search` or `retrain`, also the first part of the files' names.
         **parts: What is saved: models, optimizers and the like.
     """
 
     def __init__(self, workdir: str | os.PathLike, phase: str, **parts):
-        self.folder = Path(workdir) / "checkpoints"
-        self.phase = phase
+        # A folder each: a manager drops the states that another one left in its folder.
+        self.folder = Path(workdir) / "checkpoints" / phase
         self._checkpoint = tf.train.Checkpoint(**parts)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(self.folder), max_to_keep=1, checkpoint_name=phase
@@ -53,7 +53,7 @@ def restore_segmenter(workdir: str | os.PathLike, segmenter) -> None:
         CheckpointError: There is no such checkpoint, or it is not one of this model.
     """
     folder = Path(workdir) / "checkpoints"
-    found = sorted(folder.glob("retrain-*.index"), key=lambda path: path.stat().st_mtime)
+    found = sorted(folder.glob("retrain/retrain-*.index"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise CheckpointError(
             "The segmenter is read from the checkpoint that retraining leaves.",
@@ -65,7 +65,7 @@ def restore_segmenter(workdir: str | os.PathLike, segmenter) -> None:
     try:
         status = tf.train.Checkpoint(segmenter=segmenter).restore(str(path))
         status.expect_partial().assert_existing_objects_matched()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
+    except (tf.errors.OpError, AssertionError, ValueError, IndexError) as error:
         raise CheckpointError(
             "The checkpoint holds the segmenter that config.json describes.",
             received=str(error).splitlines()[0],

@@ -1,0 +1,47 @@
+"""One replica against two on the same global batch, in a process with two logical CPUs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    path = tmp_path_factory.mktemp("replicas") / "results.npz"
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.training.two_replicas", path],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.returncode == 0, process.stderr
+    return np.load(path)
+
+
+def distance(received, expected):
+    return np.abs(received - expected).max() / np.abs(expected).max()
+
+
+def test_alpha_gradient_is_the_same_where_no_statistics_cross_the_cases(results):
+    assert distance(results["group_2"], results["group_1"]) <= 1e-9
+
+
+def test_shared_statistics_make_two_replicas_one(results):
+    assert distance(results["sync_batch_2"], results["batch_1"]) <= 1e-9
+
+
+def test_statistics_of_each_replica_are_its_own(results):
+    # Otherwise the two tests above could not fail for want of a difference.
+    assert distance(results["batch_2"], results["batch_1"]) > 1e-3
+
+
+@pytest.mark.parametrize("name", ["alpha", "theta", "phi"])
+def test_every_replica_holds_the_same_weights_after_steps(name, results):
+    before, after = results[f"{name}_before"], results[name]
+    assert after.shape[0] == 2
+    np.testing.assert_array_equal(after[0], after[1])
+    assert np.abs(after - before).max() > 1e-3

@@ -1,0 +1,155 @@
+"""The search on one device and on two logical CPUs; run by `test_replicas.py` in its own process.
+
+TensorFlow divides a CPU only before its first use.
+
+Usage: two_replicas.py RESULTS. Writes, for some normalizations of the discriminator and numbers
+of replicas, the architecture's gradient of one global batch, and after some steps every weight as
+each replica holds it.
+"""
+
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from darts_adv_tf.adversarial_game import AdversarialGame
+from darts_adv_tf.layers.normalization import Normalization
+from darts_adv_tf.models.architecture import Architecture
+from darts_adv_tf.models.discriminator import SearchDiscriminator
+from darts_adv_tf.training.search import SearchTrainer
+from tests.tiny_players import CHANNELS, CLASSES, TinyDiscriminator, TinySegmenter, judge
+
+SIZE, GLOBAL_BATCH, NUM_STEPS = 12, 4, 3
+TRAIN_CASES, VAL_CASES = np.arange(4), np.arange(4, 8)
+
+
+class NormalizedDiscriminator(TinyDiscriminator):
+    """The tiny discriminator with one normalization: what synchronizing costs is its number."""
+
+    def __init__(self, normalization: str, **kwargs):
+        super().__init__(**kwargs)
+        self.normalization = Normalization(normalization, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.normalization.build((None, None, None, 14))
+
+    def call(self, masks, *op_weights, num_passes=1):
+        phi = [tf.convert_to_tensor(variable) for variable in (self.first, self.second)]
+
+        def normalize(features):
+            return self.normalization(features, num_passes=num_passes)
+
+        return judge(phi, masks, op_weights, normalize)
+
+
+def one_cell(normalization: str) -> SearchDiscriminator:
+    """A real discriminator."""
+    return SearchDiscriminator(2, "N", normalization, dtype="float64")
+
+
+def tiny(normalization: str) -> NormalizedDiscriminator:
+    """One that is traced in no time."""
+    return NormalizedDiscriminator(normalization, dtype="float64")
+
+
+def make_trainer(make_discriminator, normalization: str, strategy) -> SearchTrainer:
+    """A search in float64, the same each time."""
+    random = np.random.default_rng(0)
+    images = random.uniform(size=(8, SIZE, SIZE, CHANNELS))
+    labels = random.integers(0, CLASSES, images.shape[:3]).astype(np.uint8)
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        segmenter = TinySegmenter(dtype="float64")
+        segmenter.build((None, SIZE, SIZE, CHANNELS))
+        discriminator = make_discriminator(normalization)
+        discriminator.build((None, SIZE, SIZE, CLASSES))
+        return SearchTrainer(
+            AdversarialGame(segmenter, discriminator, CLASSES, 0.7, GLOBAL_BATCH),
+            Architecture(dtype="float64"),
+            learning_rate=1e-2,
+            architecture_learning_rate=1e-2,
+            gradient_mode="exact",
+            unroll_rate=1e-2,
+            strategy=strategy,
+            images=images,
+            labels=labels,
+        )
+
+
+def gradient_of(trainer: SearchTrainer) -> np.ndarray:
+    """The architecture's gradient of the global batch, (2, 14, 8)."""
+
+    @tf.function(autograph=False)
+    def run(train_batch, val_batch):
+        def on_replica(train_batch, val_batch):
+            return trainer.architecture_gradient("exact", train_batch, val_batch).gradient
+
+        shares = trainer.strategy.run(on_replica, args=(train_batch, val_batch))
+        return trainer.strategy.reduce(tf.distribute.ReduceOp.SUM, shares, axis=None)
+
+    return np.stack(run(*map(trainer._share_out, (TRAIN_CASES, VAL_CASES))))
+
+
+def weights_by_replica(trainer: SearchTrainer) -> dict[str, np.ndarray]:
+    """Every weight of each of the three, (replicas, weights)."""
+    owners = {
+        "alpha": trainer.architecture,
+        "theta": trainer.game.segmenter,
+        "phi": trainer.game.discriminator,
+    }
+    return {
+        name: np.stack(
+            [
+                np.concatenate(flat)
+                for flat in zip(
+                    *(
+                        [copy.numpy().ravel() for copy in variable.value.values]
+                        for variable in owner.trainable_variables
+                    ),
+                    strict=True,
+                )
+            ]
+        )
+        for name, owner in owners.items()
+    }
+
+
+def main(results_path: str) -> None:
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.experimental.enable_op_determinism()
+    # Halves the time: each graph here runs a few times only.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # One strategy each: a second one on the same devices would reuse the keys of the first one's
+    # collectives.
+    strategies = {
+        num_replicas: tf.distribute.MirroredStrategy(
+            [f"CPU:{index}" for index in range(num_replicas)]
+        )
+        for num_replicas in (1, 2)
+    }
+    results = {
+        f"{normalization}_{num_replicas}": gradient_of(
+            make_trainer(make_discriminator, normalization, strategies[num_replicas])
+        )
+        for make_discriminator, normalization, num_replicas in (
+            (one_cell, "group", 1),
+            (one_cell, "group", 2),
+            (tiny, "batch", 1),
+            (tiny, "batch", 2),
+            (tiny, "sync_batch", 2),
+        )
+    }
+    trainer = make_trainer(one_cell, "batch", strategies[2])
+    before = weights_by_replica(trainer)
+    for number in range(NUM_STEPS):
+        trainer.step(TRAIN_CASES, np.roll(VAL_CASES, number))
+    results |= {f"{name}_before": weights for name, weights in before.items()}
+    results |= weights_by_replica(trainer)
+    np.savez(results_path, **results)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

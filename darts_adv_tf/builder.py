@@ -22,6 +22,9 @@ from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.segmentation import SegmentationTrainer
 
 BACKBONES = {"unet": build_unet, "fcn32s": build_fcn32s}
+SHORT_SEARCH = 200
+"""Steps of a search below which TensorFlow's graph optimizer costs more than it saves on a CPU:
+about 20 s once, for a tenth to a sixth of the time of each step (two cores, default flags)."""
 
 
 class Builder:
@@ -43,6 +46,10 @@ class Builder:
     def __init__(self, config: RunConfig):
         self.config = config
         tf.config.experimental.enable_op_determinism()
+        training = config.training
+        num_steps = training.search_epochs * config.data.train_cases / 2 / training.batch_size
+        is_short = num_steps < SHORT_SEARCH and not tf.config.list_physical_devices("GPU")
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_short})
         # Before the data, whose loading computes: TensorFlow divides a CPU only before that.
         self.strategy = make_strategy(config.distribution)
         batch_size, num_replicas = config.training.batch_size, self.strategy.num_replicas_in_sync

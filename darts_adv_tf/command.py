@@ -105,7 +105,9 @@ def _quiet_start() -> Iterator[None]:
     if _LOG_LEVEL in os.environ:
         yield
         return
-    os.environ[_LOG_LEVEL] = "2"
+    # Errors too: TensorFlow logs as such that a processor lacks some instruction, and raises what
+    # matters as an exception besides.
+    os.environ[_LOG_LEVEL] = "3"
     with tempfile.TemporaryFile() as held_back:
         sys.stderr.flush()
         stderr = os.dup(2)

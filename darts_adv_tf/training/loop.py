@@ -1,6 +1,7 @@
 """The loop around a trainer's step: figures, progress, the check that all is finite."""
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from darts_adv_tf.errors import NonFiniteError
@@ -32,12 +33,17 @@ def run_epochs(
         NonFiniteError: A figure of a step is not finite.
     """
     total = num_epochs * steps_per_epoch
+    print(f"{name}: {total} steps; the first one builds the graph and takes longest", flush=True)
     with Progress(name, total) as progress:
         for number in range(total):
-            figures = step(number)
+            start = time.monotonic()
+            figures = dict(step(number))
             _refuse_non_finite(name, number, figures)
             done = number + 1
-            monitor.scalars(done, figures)
+            seconds = time.monotonic() - start
+            if number == 0:
+                print(f"{name}: first step after {seconds:.1f} s", flush=True)
+            monitor.scalars(done, figures | {"seconds/step": seconds})
             progress.update(done, {key.split("/")[-1]: figures[key] for key in shown})
             if done % steps_per_epoch == 0:
                 end_epoch(done // steps_per_epoch, done)

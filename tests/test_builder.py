@@ -1,0 +1,215 @@
+"""From a configuration to the parts of a run."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from darts_adv_tf.builder import Builder, make_strategy
+from darts_adv_tf.config import (
+    DataConfig,
+    DistributionConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.genotype import derive
+from darts_adv_tf.models.discriminator import DerivedDiscriminator, SearchDiscriminator
+from darts_adv_tf.training.adversarial import AdversarialTrainer
+from darts_adv_tf.training.search import SearchTrainer
+from darts_adv_tf.training.segmentation import SegmentationTrainer
+
+SIZE = 32
+CONFIG = RunConfig(
+    data=DataConfig(image_size=SIZE, phantom_cases=6, train_cases=4),
+    model=ModelConfig(segmenter_width=2, discriminator_channels=2, discriminator_cells="NR"),
+    training=TrainingConfig(
+        batch_size=2,
+        learning_rate=0.25,
+        architecture_learning_rate=0.125,
+        adversarial_weight=0.5,
+        architecture_gradient="finite_difference",
+    ),
+    distribution=DistributionConfig(strategy="one_device"),
+)
+GENOTYPE = derive(*np.random.default_rng(0).dirichlet(np.ones(8), size=(2, 14)))
+
+
+@pytest.fixture(autouse=True)
+def determinism(monkeypatch):
+    """Keeps it from outlasting the test; a list of the times it was asked for."""
+    asked = []
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    return asked
+
+
+def with_model(**values) -> RunConfig:
+    return dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, **values))
+
+
+def arrays(*models):
+    return [variable.numpy() for model in models for variable in model.trainable_variables]
+
+
+def assert_equal(received, expected):
+    for one, other in zip(received, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def players_of_a_search(config):
+    trainer = Builder(config).make_search_trainer()
+    return arrays(trainer.game.segmenter, trainer.game.discriminator, trainer.architecture)
+
+
+def test_the_phantom_is_made_and_split_as_configured():
+    builder = Builder(CONFIG)
+    assert builder.dataset.images.shape == (6, SIZE, SIZE, 1)
+    split = builder.split
+    assert [len(part) for part in (split.train, split.val, split.test)] == [2, 2, 2]
+    assert builder.dataset is builder.dataset
+
+
+def test_a_folder_is_read_where_configured(tmp_path):
+    data = DataConfig("cx_seg", str(tmp_path / "absent"), image_size=SIZE, train_cases=4)
+    builder = Builder(dataclasses.replace(CONFIG, data=data))
+    with pytest.raises(DataError, match="absent"):
+        _ = builder.dataset
+
+
+def test_a_search_has_the_values_of_its_configuration():
+    trainer = Builder(CONFIG).make_search_trainer()
+    assert type(trainer) is SearchTrainer
+    discriminator = trainer.game.discriminator
+    assert type(discriminator) is SearchDiscriminator
+    assert (discriminator.channels, discriminator.cell_pattern) == (2, "NR")
+    assert discriminator.normalization == "batch"
+    assert (trainer.game.adversarial_weight, trainer.game.global_batch_size) == (0.5, 2)
+    assert trainer.game.num_classes == 4
+    assert (trainer.gradient_mode, trainer.unroll_rate) == ("finite_difference", 0.25)
+    rates = [
+        float(optimizer.learning_rate)
+        for optimizer in (
+            trainer.segmenter_optimizer,
+            trainer.discriminator_optimizer,
+            trainer.architecture_optimizer,
+        )
+    ]
+    assert rates == [0.25, 0.25, 0.125]
+
+
+def test_an_unroll_rate_of_its_own_is_heeded():
+    training = dataclasses.replace(CONFIG.training, unroll_rate=0.75)
+    config = dataclasses.replace(CONFIG, training=training)
+    assert Builder(config).make_search_trainer().unroll_rate == 0.75
+
+
+def test_retraining_takes_the_derived_discriminator():
+    trainer = Builder(CONFIG).make_trainer(GENOTYPE)
+    assert type(trainer) is AdversarialTrainer
+    assert type(trainer.game.discriminator) is DerivedDiscriminator
+    assert trainer.game.discriminator.genotype == GENOTYPE
+    assert float(trainer.segmenter_optimizer.learning_rate) == 0.25
+
+
+def test_training_alone_takes_none():
+    trainer = Builder(CONFIG).make_trainer(None)
+    assert type(trainer) is SegmentationTrainer
+    assert (trainer.global_batch_size, float(trainer.segmenter_optimizer.learning_rate)) == (
+        2,
+        0.25,
+    )
+
+
+@pytest.mark.parametrize(
+    ("discriminator_input", "channels"), [("masks", 4), ("images_and_masks", 5)]
+)
+def test_the_discriminator_has_room_for_what_it_sees(discriminator_input, channels):
+    game = Builder(with_model(discriminator_input=discriminator_input)).make_trainer(GENOTYPE).game
+    assert game.discriminator.head_kernel.shape[2] == channels
+    assert game.discriminator_sees_images == (discriminator_input == "images_and_masks")
+
+
+@pytest.mark.parametrize("backbone", ["unet", "fcn32s"])
+def test_each_backbone_segments_the_data_set(backbone):
+    builder = Builder(with_model(backbone=backbone, segmenter_width=3))
+    segmenter = builder.make_segmenter()
+    assert segmenter(builder.dataset.images[:2]).shape == (2, SIZE, SIZE, 4)
+    assert segmenter.trainable_variables[0].shape[-1] == 3
+    assert ("fcn" in segmenter.name) == (backbone == "fcn32s")
+
+
+def test_operations_repeat_bit_for_bit(determinism):
+    Builder(CONFIG)
+    assert determinism == [True]
+
+
+def test_the_seed_decides_everything():
+    first, again = players_of_a_search(CONFIG), players_of_a_search(CONFIG)
+    assert_equal(first, again)
+    other = players_of_a_search(dataclasses.replace(CONFIG, seed=1))
+    for one, another in zip(first, other, strict=True):
+        # Scales and biases start as constants whatever the seed.
+        assert np.ptp(one) == 0 or not np.array_equal(one, another)
+
+
+def test_every_training_starts_from_the_same_segmenter():
+    """So that a comparison of discriminators is one of nothing else."""
+    builder = Builder(CONFIG)
+    alone = builder.make_trainer(None).segmenter
+    against = builder.make_trainer(GENOTYPE).game.segmenter
+    assert alone is not against
+    assert_equal(arrays(against), arrays(alone))
+    assert_equal(arrays(builder.make_segmenter()), arrays(alone))
+
+
+def pretend_gpus(monkeypatch, num_gpus):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind] * num_gpus)
+
+
+def test_more_replicas_than_gpus_are_refused(monkeypatch):
+    pretend_gpus(monkeypatch, 2)
+    with pytest.raises(ConfigurationError) as caught:
+        make_strategy(DistributionConfig(num_replicas=3))
+    assert "--num_replicas=3, 2 GPUs" in str(caught.value)
+    assert "--num_replicas=2" in caught.value.remedy
+
+
+def test_a_batch_that_the_gpus_do_not_divide_is_refused(monkeypatch):
+    monkeypatch.setattr(
+        "darts_adv_tf.builder.make_strategy",
+        lambda distribution: type("Strategy", (), {"num_replicas_in_sync": 3}),
+    )
+    with pytest.raises(ConfigurationError, match="--batch_size=2, 3 devices"):
+        Builder(CONFIG)
+
+
+def test_a_cpu_in_use_cannot_be_divided():
+    tf.zeros(1) + 1
+    with pytest.raises(ConfigurationError) as caught:
+        make_strategy(DistributionConfig(num_replicas=64))
+    assert "--num_replicas=64" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "distribution", "kind", "devices"),
+    [
+        (0, DistributionConfig(), "OneDeviceStrategy", ["CPU:0"]),
+        (0, DistributionConfig(strategy="mirrored"), "MirroredStrategy", ["CPU:0"]),
+        (1, DistributionConfig(), "OneDeviceStrategy", ["GPU:0"]),
+        (2, DistributionConfig(), "MirroredStrategy", ["GPU:0", "GPU:1"]),
+        (2, DistributionConfig(num_replicas=1), "OneDeviceStrategy", ["GPU:0"]),
+        (3, DistributionConfig(num_replicas=2), "MirroredStrategy", ["GPU:0", "GPU:1"]),
+        (2, DistributionConfig(strategy="one_device"), "OneDeviceStrategy", ["GPU:0"]),
+        (2, DistributionConfig(strategy="mirrored"), "MirroredStrategy", ["GPU:0", "GPU:1"]),
+    ],
+)
+def test_devices_follow_from_what_is_there_and_what_is_asked(
+    gpus, distribution, kind, devices, monkeypatch
+):
+    pretend_gpus(monkeypatch, gpus)
+    for name in ("OneDeviceStrategy", "MirroredStrategy"):
+        monkeypatch.setattr(tf.distribute, name, lambda given, name=name: (name, given))
+    name, given = make_strategy(distribution)
+    assert (name, [given] if isinstance(given, str) else given) == (kind, devices)

@@ -176,8 +176,9 @@ class TrainingConfig:
         is_positive=True,
     )
     architecture_learning_rate: float = _setting(
-        1e-3,
-        "Learning rate of Adam for the architecture, alpha in Alg. 1, constant. Paper: 1e-4.",
+        1e-2,
+        "Learning rate of Adam for the architecture, alpha in Alg. 1, constant; large enough to "
+        "move alpha in the few steps of a small search. Paper: 1e-4.",
         is_positive=True,
     )
     adversarial_weight: float = _setting(

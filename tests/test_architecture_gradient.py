@@ -1,5 +1,7 @@
 """The architecture gradient against the full unroll and against numeric derivatives, in float64."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from darts_adv_tf.models.unet import build_unet
 
 SIZE, BATCH, CLASSES = 16, 2, 3
 UNROLL_RATE = 0.02
+
+
+compiled = functools.partial(tf.function, autograph=False)  # autograph doubles the tracing
 
 
 def values(model):
@@ -79,13 +84,13 @@ def relative_error(received, expected):
 
 @pytest.fixture(scope="module")
 def exact(problem):
-    return tf.function(lambda: architecture_gradient("exact", *problem, UNROLL_RATE))()
+    return compiled(lambda: architecture_gradient("exact", *problem, UNROLL_RATE))()
 
 
 def test_exact_equals_the_differentiated_unroll(problem, exact):
     game, theta, phi, alpha, train_batch, val_batch = problem
 
-    @tf.function
+    @compiled
     def oracle():
         with tf.GradientTape() as tape:
             tape.watch(alpha)
@@ -102,7 +107,7 @@ def test_exact_equals_the_differentiated_unroll(problem, exact):
 def test_exact_equals_a_numeric_derivative(problem, exact):
     game, theta, phi, alpha, train_batch, val_batch = problem
 
-    @tf.function
+    @compiled
     def objective(alpha):
         return unrolled_objective(game, theta, phi, alpha, train_batch, val_batch)
 
@@ -120,9 +125,9 @@ def test_exact_equals_a_numeric_derivative(problem, exact):
 
 def test_first_order_is_the_gradient_without_a_virtual_step(problem):
     game, theta, phi, alpha, _, val_batch = problem
-    result = tf.function(lambda: architecture_gradient("first_order", *problem, UNROLL_RATE))()
+    result = compiled(lambda: architecture_gradient("first_order", *problem, UNROLL_RATE))()
 
-    @tf.function
+    @compiled
     def at_unmoved_weights():
         with tf.GradientTape() as tape:
             tape.watch(alpha)
@@ -199,7 +204,7 @@ def test_no_variable_changes(problem, mode):
     before = [variable.numpy().tobytes() for variable in variables]
     theta = [variable.value for variable in game.segmenter.trainable_variables]
     phi = [variable.value for variable in game.discriminator.trainable_variables]
-    tf.function(lambda: architecture_gradient(mode, game, theta, phi, *problem[3:], UNROLL_RATE))()
+    compiled(lambda: architecture_gradient(mode, game, theta, phi, *problem[3:], UNROLL_RATE))()
     assert before == [variable.numpy().tobytes() for variable in variables]
 
 
@@ -232,14 +237,14 @@ def test_second_derivative_of_max_pooling_survives_at_a_realistic_size():
         gradients = tape.gradient(loss, phi)
         return tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradients, direction, strict=True)])
 
-    @tf.function
+    @compiled
     def nested():
         with tf.GradientTape() as tape:
             tape.watch(alpha)
             product = along_direction(alpha)
         return tf.reduce_sum(tape.gradient(product, alpha) * change)
 
-    first_order = tf.function(along_direction)
+    first_order = compiled(along_direction)
     step = 1e-6
     numeric = (first_order(alpha + step * change) - first_order(alpha - step * change)) / (2 * step)
     np.testing.assert_allclose(nested(), numeric, rtol=1e-4)

@@ -39,6 +39,7 @@ EDGES = tuple((source, target) for target in TARGETS for source in range(target)
 
 FORMAT = "darts_adv_tf.genotype"
 VERSION = 1
+REMEDY = "Use a genotype.json as a search wrote it, or mend the file by hand."
 
 CellEdges = tuple[tuple[tuple[str, int], ...], ...]
 
@@ -102,6 +103,7 @@ class Genotype:
                 f"A genotype has exactly the keys {', '.join(keys)}.",
                 received=f"no {' and no '.join(missing)}",
                 file=file,
+                remedy=REMEDY,
             )
         unknown = [key for key in document if key not in keys]
         if unknown:
@@ -109,6 +111,7 @@ class Genotype:
                 f"A genotype has exactly the keys {', '.join(keys)}.",
                 received=f"also {', '.join(map(repr, unknown))}",
                 file=file,
+                remedy=REMEDY,
             )
         if document["format"] != FORMAT:
             raise _breach(f'"format" is "{FORMAT}".', "format", document["format"], file)
@@ -195,7 +198,10 @@ def load_genotype(path: str | os.PathLike) -> Genotype:
         document = json.loads(content.decode("utf-8"), object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(
-            "A genotype is a JSON file in UTF-8, with each key once.", received=error, file=path
+            "A genotype is a JSON file in UTF-8, with each key once.",
+            received=error,
+            file=path,
+            remedy=REMEDY,
         ) from error
     return Genotype.from_json(document, file=path)
 
@@ -277,7 +283,7 @@ def _breach(
 ) -> ConfigurationError:
     text = repr(received)
     shown = text if len(text) <= 200 else f"{text[:200]}..."
-    return ConfigurationError(rule, received=f"{place} = {shown}", file=file)
+    return ConfigurationError(rule, received=f"{place} = {shown}", file=file, remedy=REMEDY)
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -39,9 +39,14 @@ GENOTYPE = derive(*np.random.default_rng(0).dirichlet(np.ones(8), size=(2, 14)))
 
 @pytest.fixture(autouse=True)
 def determinism(monkeypatch):
-    """Keeps it from outlasting the test; a list of the times it was asked for."""
+    """Keeps settings of the whole process from outlasting the test.
+
+    Returns:
+        A list of the times that determinism was asked for.
+    """
     asked = []
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    monkeypatch.setattr(tf.config.optimizer, "set_experimental_options", lambda options: None)
     return asked
 
 

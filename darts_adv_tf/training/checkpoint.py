@@ -66,6 +66,8 @@ def restore_segmenter(workdir: str | os.PathLike, segmenter) -> None:
         status = tf.train.Checkpoint(segmenter=segmenter).restore(str(path))
         status.expect_partial().assert_existing_objects_matched()
     except (tf.errors.OpError, AssertionError, ValueError, IndexError) as error:
+        # Of each value that found no place TensorFlow would warn after our message.
+        tf.get_logger().setLevel("ERROR")
         raise CheckpointError(
             "The checkpoint holds the segmenter that config.json describes.",
             received=str(error).splitlines()[0],

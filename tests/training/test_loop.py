@@ -46,6 +46,8 @@ def test_steps_count_from_0_and_every_epoch_ends_once():
 
 def test_figures_reach_the_monitor_and_the_screen(capsys):
     notes = run(lambda number: {"loss/segmentation": number / 8, "other": 2.0}, num_epochs=1)
+    for _, figures in notes.kept:
+        assert figures.pop("seconds/step") >= 0
     assert notes.kept == [
         (number + 1, {"loss/segmentation": number / 8, "other": 2.0}) for number in range(3)
     ]

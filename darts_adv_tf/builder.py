@@ -1,6 +1,7 @@
 """From a configuration to the parts of a run; nothing else reads a configuration."""
 
 from functools import cached_property
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -10,7 +11,7 @@ from darts_adv_tf.config import DistributionConfig, RunConfig
 from darts_adv_tf.data.cx_seg import load_cx_seg
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.phantom import load_phantom
-from darts_adv_tf.data.split import Split, split_cases
+from darts_adv_tf.data.split import CASES_FILE, Split, read_cases_csv, split_cases
 from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.genotype import Genotype
 from darts_adv_tf.models.architecture import Architecture
@@ -71,6 +72,8 @@ class Builder:
     @cached_property
     def split(self) -> Split:
         """Which cases train, validate and test."""
+        if self.continues_run:
+            return read_cases_csv(Path(self.config.workdir) / CASES_FILE, self.dataset)
         return split_cases(len(self.dataset.cases), self.config.data.train_cases, self.config.seed)
 
     def make_segmenter(self) -> keras.Model:

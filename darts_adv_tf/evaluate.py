@@ -13,7 +13,7 @@ def main(config: RunConfig) -> None:
     from darts_adv_tf.builder import Builder
     from darts_adv_tf.reporting.closing_table import files_table, metrics_table
 
-    builder = Builder(config)
+    builder = Builder(config, continues_run=True)
     print(metrics_table(stages.evaluate(builder, stages.restored_segmenter(builder))))
     print(files_table(config.workdir))
 

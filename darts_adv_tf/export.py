@@ -12,7 +12,7 @@ def main(config: RunConfig) -> None:
     from darts_adv_tf import stages
     from darts_adv_tf.builder import Builder
 
-    builder = Builder(config)
+    builder = Builder(config, continues_run=True)
     print(stages.export(builder, stages.restored_segmenter(builder)))
 
 

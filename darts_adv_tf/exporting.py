@@ -77,7 +77,6 @@ def export_segmenter(
     _, image_size, _, num_channels = images.shape
     served = ServedSegmenter(segmenter, image_size, num_channels, intensity_maximum)
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
         tf.saved_model.save(served, str(unfinished), signatures=served.serve)
         _check_parity(unfinished, segmenter, images, intensity_maximum)
         shutil.rmtree(folder, ignore_errors=True)
@@ -89,6 +88,8 @@ def export_segmenter(
             file=folder,
             remedy="Free space or permit writing there, then run the export command.",
         ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 

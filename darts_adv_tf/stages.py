@@ -11,7 +11,7 @@ import tensorflow as tf
 from darts_adv_tf.builder import Builder
 from darts_adv_tf.config import save_config
 from darts_adv_tf.data.batches import batch_indices
-from darts_adv_tf.data.split import write_cases_csv
+from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
 from darts_adv_tf.evaluation import evaluate_segmenter, predict_labels
 from darts_adv_tf.exporting import export_segmenter
 from darts_adv_tf.genotype import Genotype, save_genotype
@@ -38,7 +38,7 @@ def begin(builder: Builder) -> None:
         f"{len(split.val)} val, {len(split.test)} test"
     )
     Path(config.workdir).mkdir(parents=True, exist_ok=True)
-    write_cases_csv(Path(config.workdir) / "cases.csv", dataset, split)
+    write_cases_csv(Path(config.workdir) / CASES_FILE, dataset, split)
     save_config(config, config.workdir)
 
 

@@ -2,14 +2,16 @@
 
 import csv
 import dataclasses
-import os
+import io
 from pathlib import Path
 
 import numpy as np
 
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.errors import ConfigurationError, DataError, StorageError
+from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.files import write_text
 
+CASES_FILE = "cases.csv"
 CASES_HEADER = ("case", "split")
 
 
@@ -69,21 +71,11 @@ def write_cases_csv(path: str | Path, dataset: Dataset, split: Split) -> None:
         StorageError: If the file cannot be written.
     """
     parts = {index: part for part, indices in _parts(split).items() for index in indices}
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".tmp")
-    try:
-        with open(unfinished, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(CASES_HEADER)
-            writer.writerows((dataset.cases[index], parts[index]) for index in sorted(parts))
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise StorageError(
-            "The list of cases can be written.",
-            received=error.strerror or error,
-            file=path,
-            remedy="Free space on the disk, or choose another --workdir.",
-        ) from error
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(CASES_HEADER)
+    writer.writerows((dataset.cases[index], parts[index]) for index in sorted(parts))
+    write_text(path, table.getvalue())
 
 
 def read_cases_csv(path: str | Path, dataset: Dataset) -> Split:

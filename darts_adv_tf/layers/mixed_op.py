@@ -162,10 +162,7 @@ class MixedOp(keras.layers.Layer):
     def call(self, x, mixing_weights: MixingWeights, num_passes: int = 1):
         wide = self._side_by_side(x)
         rectified = tf.nn.relu(wide)
-        if self.stride == 1:
-            skip = wide
-        else:
-            skip = self._factorized_reduce(tf.nn.relu(x), num_passes)
+        skip = wide if self.stride == 1 else self._factorized_reduce(tf.nn.relu(x), num_passes)
         return tf.add_n(
             [
                 self._mixed_pools(x, mixing_weights, num_passes),

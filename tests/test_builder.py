@@ -14,6 +14,7 @@ from darts_adv_tf.config import (
     RunConfig,
     TrainingConfig,
 )
+from darts_adv_tf.data.split import Split, write_cases_csv
 from darts_adv_tf.errors import ConfigurationError, DataError
 from darts_adv_tf.genotype import derive
 from darts_adv_tf.models.discriminator import DerivedDiscriminator, SearchDiscriminator
@@ -218,3 +219,13 @@ def test_devices_follow_from_what_is_there_and_what_is_asked(
         monkeypatch.setattr(tf.distribute, name, lambda given, name=name: (name, given))
     name, given = make_strategy(distribution)
     assert (name, [given] if isinstance(given, str) else given) == (kind, devices)
+
+
+def test_a_continued_run_keeps_its_split_whatever_the_seed_would_draw(tmp_path):
+    config = dataclasses.replace(CONFIG, workdir=str(tmp_path))
+    first = Builder(config)
+    moved = Split(first.split.test, first.split.val, first.split.train)
+    write_cases_csv(tmp_path / "cases.csv", first.dataset, moved)
+
+    assert Builder(config, continues_run=True).split == moved
+    assert Builder(config).split == first.split

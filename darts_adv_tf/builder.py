@@ -36,6 +36,8 @@ class Builder:
 
     Args:
         config: The run's configuration.
+        continues_run: Whether the cases are split as the run's cases.csv has them, whatever the
+            data set has become since.
 
     Attributes:
         strategy: Where the replicas live.
@@ -44,8 +46,9 @@ class Builder:
         ConfigurationError: The devices do not suffice, or do not divide the batch.
     """
 
-    def __init__(self, config: RunConfig):
+    def __init__(self, config: RunConfig, continues_run: bool = False):
         self.config = config
+        self.continues_run = continues_run
         tf.config.experimental.enable_op_determinism()
         training = config.training
         num_steps = training.search_epochs * config.data.train_cases / 2 / training.batch_size

@@ -94,6 +94,7 @@ def test_an_absent_list_of_cases_is_refused(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(StorageError) as caught:
-        write_cases_csv(tmp_path / "absent" / "cases.csv", make_dataset(["a"]), Split((0,), (), ()))
+        write_cases_csv(tmp_path / "file" / "cases.csv", make_dataset(["a"]), Split((0,), (), ()))
     assert caught.value.exit_status == 6

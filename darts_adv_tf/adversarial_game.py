@@ -27,7 +27,10 @@ class Batch(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """Scalars: this replica's share of the mean over the global batch."""
+    """Scalars: this replica's share of the mean over the global batch.
+
+    `adversarial` is weighted by lambda_adv.
+    """
 
     segmentation: tf.Tensor
     adversarial: tf.Tensor
@@ -40,15 +43,15 @@ class TrainingGradients(NamedTuple):
     """The gradients that one training batch gives, of this replica's share of the losses.
 
     Attributes:
-        theta: Of Eq. 1, one a weight of the segmenter.
-        phi: Of Eq. 2, one a weight of the discriminator.
-        fake_masks: (N, H, W, K), of the weighted adversarial term of Eq. 1 by the predictions.
+        by_theta: Of Eq. 1, one a weight of the segmenter.
+        by_phi: Of Eq. 2, one a weight of the discriminator.
+        by_fake_masks: (N, H, W, K), of the weighted adversarial term of Eq. 1 by the predictions.
         losses: The losses at which they were taken.
     """
 
-    theta: list[tf.Tensor]
-    phi: list[tf.Tensor]
-    fake_masks: tf.Tensor
+    by_theta: list[tf.Tensor]
+    by_phi: list[tf.Tensor]
+    by_fake_masks: tf.Tensor
     losses: Losses
 
 

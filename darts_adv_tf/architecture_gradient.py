@@ -79,8 +79,8 @@ def architecture_gradient(
         return ArchitectureGradient(by_alpha, by_alpha, [], objective)
 
     training, products = virtual_step_products(game, theta, phi, alpha, train_batch)
-    virtual_theta = _descend(theta, sum_over_replicas(training.theta), unroll_rate)
-    virtual_phi = _descend(phi, sum_over_replicas(training.phi), unroll_rate)
+    virtual_theta = _descend(theta, sum_over_replicas(training.by_theta), unroll_rate)
+    virtual_phi = _descend(phi, sum_over_replicas(training.by_phi), unroll_rate)
     objective, (by_alpha, by_theta, by_phi) = _objective_gradients(
         game, virtual_theta, virtual_phi, alpha, val_batch, (alpha, virtual_theta, virtual_phi)
     )
@@ -113,7 +113,7 @@ def virtual_step_products(game, theta, phi, alpha, train_batch):
     def products(v_theta: Tensors, v_phi: Tensors) -> list[tf.Tensor]:
         tangent = _segmenter_tangent(game, theta, train_batch.images, v_theta)
         return tape.gradient(
-            [training.fake_masks, *training.phi],
+            [training.by_fake_masks, *training.by_phi],
             alpha,
             output_gradients=[tangent, *v_phi],
             unconnected_gradients=WITHOUT_EFFECT,
@@ -140,8 +140,13 @@ def finite_difference_products(
         One tensor an alpha.
     """
     images, labels = train_batch
-    step_theta = FINITE_DIFFERENCE_SCALE / tf.linalg.global_norm(v_theta)
-    step_phi = FINITE_DIFFERENCE_SCALE / tf.linalg.global_norm(v_phi)
+    step_theta, step_phi = (
+        # Zero for a zero vector, whose product is zero too.
+        tf.math.divide_no_nan(
+            tf.constant(FINITE_DIFFERENCE_SCALE, v[0].dtype), tf.linalg.global_norm(v)
+        )
+        for v in (v_theta, v_phi)
+    )
 
     _, fake_above = game.segment(_descend(theta, v_theta, -step_theta), images)
     _, fake_below = game.segment(_descend(theta, v_theta, step_theta), images)
@@ -159,7 +164,8 @@ def finite_difference_products(
         along_phi = game.discriminator_loss(
             phi_above, alpha, images, real_masks, fake_masks
         ) - game.discriminator_loss(phi_below, alpha, images, real_masks, fake_masks)
-        difference = along_theta / (2 * step_theta) + along_phi / (2 * step_phi)
+        difference = tf.math.divide_no_nan(along_theta, 2 * step_theta)
+        difference += tf.math.divide_no_nan(along_phi, 2 * step_phi)
     return tape.gradient(difference, alpha, unconnected_gradients=WITHOUT_EFFECT)
 
 

@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run; nothing else reads a configuration."""
+"""From a configuration to the parts of a run, which take values and never the configuration."""
 
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial_game import AdversarialGame
 from darts_adv_tf.config import DistributionConfig, RunConfig
+from darts_adv_tf.data.batches import epoch_ends
 from darts_adv_tf.data.cx_seg import load_cx_seg
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.phantom import load_phantom
@@ -18,14 +19,12 @@ from darts_adv_tf.models.architecture import Architecture
 from darts_adv_tf.models.discriminator import DerivedDiscriminator, SearchDiscriminator
 from darts_adv_tf.models.fcn32s import build_fcn32s
 from darts_adv_tf.models.unet import build_unet
+from darts_adv_tf.reporting.progress import LoadingProgress
 from darts_adv_tf.training.adversarial import AdversarialTrainer
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.segmentation import SegmentationTrainer
 
 BACKBONES = {"unet": build_unet, "fcn32s": build_fcn32s}
-SHORT_SEARCH = 200
-"""Steps of a search below which TensorFlow's graph optimizer costs more than it saves on a CPU:
-about 20 s once, for a tenth to a sixth of the time of each step (two cores, default flags)."""
 
 
 class Builder:
@@ -50,12 +49,10 @@ class Builder:
         self.config = config
         self.continues_run = continues_run
         tf.config.experimental.enable_op_determinism()
-        training = config.training
-        num_steps = training.search_epochs * config.data.train_cases / 2 / training.batch_size
-        is_short = num_steps < SHORT_SEARCH and not tf.config.list_physical_devices("GPU")
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_short})
+        # Evaluation and export need one device, whatever the run was trained on.
+        distribution = DistributionConfig("one_device") if continues_run else config.distribution
         # Before the data, whose loading computes: TensorFlow divides a CPU only before that.
-        self.strategy = make_strategy(config.distribution)
+        self.strategy = make_strategy(distribution)
         batch_size, num_replicas = config.training.batch_size, self.strategy.num_replicas_in_sync
         if batch_size % num_replicas:
             raise ConfigurationError(
@@ -68,9 +65,10 @@ class Builder:
     def dataset(self) -> Dataset:
         """The cases, in memory."""
         data = self.config.data
-        if data.dataset == "phantom":
-            return load_phantom(data.image_size, data.phantom_cases, self.config.seed)
-        return load_cx_seg(data.data_dir, data.image_size)
+        with LoadingProgress("data") as progress:
+            if data.dataset == "phantom":
+                return load_phantom(data.image_size, data.phantom_cases, self.config.seed, progress)
+            return load_cx_seg(data.data_dir, data.image_size, progress)
 
     @cached_property
     def split(self) -> Split:
@@ -78,6 +76,15 @@ class Builder:
         if self.continues_run:
             return read_cases_csv(Path(self.config.workdir) / CASES_FILE, self.dataset)
         return split_cases(len(self.dataset.cases), self.config.data.train_cases, self.config.seed)
+
+    def epoch_ends(self, phase: str) -> list[int]:
+        """For each epoch of `search` or `retrain`, how many steps are done at its end."""
+        training = self.config.training
+        if phase == "search":
+            num_epochs, num_cases = training.search_epochs, len(self.split.train)
+        else:
+            num_epochs, num_cases = training.retrain_epochs, len(self.split.training)
+        return epoch_ends(num_epochs, num_cases, training.batch_size)
 
     def make_segmenter(self) -> keras.Model:
         """A fresh segmenter; its initial weights follow from the seed alone."""

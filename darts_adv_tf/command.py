@@ -11,10 +11,11 @@ from typing import NoReturn
 
 from darts_adv_tf import run_flags
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.errors import StorageError, UserError
+from darts_adv_tf.errors import ConfigurationError, StorageError, UserError
 
 # 128 and the number of SIGINT, as a shell reports it.
 INTERRUPTED_STATUS = 130
+_RESOURCE_EXHAUSTED = 8  # among TensorFlow's error codes
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _STORAGE_REMEDIES = {
     errno.ENOSPC: "Free space on that disk, or name a --workdir on another.",
@@ -56,7 +57,11 @@ def run(
             tf.config.list_physical_devices()
         main(config)
     except KeyboardInterrupt:
-        print(f"{command}: interrupted.", file=sys.stderr)
+        print(
+            f"{command}: interrupted. What was written stays in the work directory; a new run "
+            "begins in another.",
+            file=sys.stderr,
+        )
         sys.exit(INTERRUPTED_STATUS)
     except Exception as error:
         sys.exit(_report(command, error))
@@ -65,7 +70,7 @@ def run(
 
 def _report(command: str, error: Exception) -> int:
     """Tells the user what went wrong; returns the exit status."""
-    message = error if isinstance(error, UserError) else _as_storage_error(error)
+    message = error if isinstance(error, UserError) else _as_user_error(error)
     if message is None:
         traceback.print_exception(error)
         return 1
@@ -73,8 +78,8 @@ def _report(command: str, error: Exception) -> int:
     return message.exit_status
 
 
-def _as_storage_error(error: Exception) -> StorageError | None:
-    """Failed reading or writing, by Python or by TensorFlow, as the user is told; else None."""
+def _as_user_error(error: Exception) -> UserError | None:
+    """Lack of memory, or failed reading or writing, as the user is told; else None."""
     rule = "Reading and writing files has to succeed."
     if isinstance(error, OSError):
         return StorageError(
@@ -83,6 +88,8 @@ def _as_storage_error(error: Exception) -> StorageError | None:
             file=error.filename,
             remedy=_STORAGE_REMEDIES.get(error.errno),
         )
+    if isinstance(error, MemoryError):
+        return _lack_of_memory(error)
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
@@ -91,7 +98,15 @@ def _as_storage_error(error: Exception) -> StorageError | None:
     for reason, number in reasons.items():
         if reason in error.message:
             return StorageError(rule, received=error.message, remedy=_STORAGE_REMEDIES[number])
-    return None
+    return _lack_of_memory(error) if error.error_code == _RESOURCE_EXHAUSTED else None
+
+
+def _lack_of_memory(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        "A step has to fit into memory.",
+        received=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        remedy="Lower --batch_size, --image_size, --segmenter_width or --discriminator_channels.",
+    )
 
 
 @contextmanager

@@ -5,22 +5,25 @@ MICCAI 2019), and the rule that its value has to keep. The flags of the commands
 defaults, choices and help from here.
 """
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
+import platform
 import types
 import typing
 from importlib import metadata
 from pathlib import Path
 
+from darts_adv_tf import __version__
 from darts_adv_tf.errors import ConfigurationError, StorageError
 from darts_adv_tf.files import write_text
 
 FILE_NAME = "config.json"
 FORMAT = "darts_adv_tf.config"
 FORMAT_VERSION = 1
-RECORDED_PACKAGES = ("tensorflow", "keras", "numpy")
+RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 
 
 def _setting(
@@ -29,10 +32,17 @@ def _setting(
     *,
     choices: tuple[str, ...] | None = None,
     minimum: int | None = None,
+    maximum: int | None = None,
     is_positive: bool = False,
 ):
     """A field with its help text and the rule for its value (`None`, where allowed, keeps any)."""
-    rules = {"help": help, "choices": choices, "minimum": minimum, "is_positive": is_positive}
+    rules = {
+        "help": help,
+        "choices": choices,
+        "minimum": minimum,
+        "maximum": maximum,
+        "is_positive": is_positive,
+    }
     return dataclasses.field(default=default, metadata=rules)
 
 
@@ -281,7 +291,10 @@ class RunConfig:
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     distribution: DistributionConfig = dataclasses.field(default_factory=DistributionConfig)
     seed: int = _setting(
-        0, "Seed of the split, the initial weights, the batches and the phantom.", minimum=0
+        0,
+        "Seed of the split, the initial weights, the batches and the phantom.",
+        minimum=0,
+        maximum=2**32 - 1,
     )
     workdir: str | None = _setting(
         None, "Folder that the run writes to, new or empty; runs/<command>-<time> unless given."
@@ -311,6 +324,20 @@ class RunConfig:
                 f"--discriminator_cells={self.model.discriminator_cells}",
                 remedy=f"Use --image_size={2**num_halvings} or more, or fewer R.",
             )
+        cases = self.training.batch_size
+        if self.model.discriminator_normalization == "batch":
+            cases //= self.distribution.num_replicas or 1
+        is_single_pixel = self.data.image_size < 2 ** (num_halvings + 1)
+        if self.model.discriminator_normalization != "group" and is_single_pixel and cases == 1:
+            raise ConfigurationError(
+                "Normalization over a batch needs more than one value a channel; over a single "
+                "one its result is zero.",
+                received=f"one pixel of one case: --image_size={self.data.image_size} "
+                f"--discriminator_cells={self.model.discriminator_cells} "
+                f"--batch_size={self.training.batch_size}",
+                remedy=f"Use --image_size={2 ** (num_halvings + 1)} or more, a larger "
+                "--batch_size, or --discriminator_normalization=group.",
+            )
 
     def _check_batch_size(self):
         batch_size = self.training.batch_size
@@ -325,7 +352,7 @@ class RunConfig:
         available = self.data.train_cases // 2 if is_halved else self.data.train_cases
         if batch_size > available:
             raise ConfigurationError(
-                "A batch holds no case twice"
+                "A batch holds no more cases than there are"
                 + (", and the search trains on half of the training cases." if is_halved else "."),
                 received=f"--batch_size={batch_size} --train_cases={self.data.train_cases}",
                 remedy=f"Use --batch_size={available} or less.",
@@ -372,7 +399,7 @@ class RunConfig:
             "format": FORMAT,
             "version": FORMAT_VERSION,
             **dataclasses.asdict(self),
-            "versions": {package: metadata.version(package) for package in RECORDED_PACKAGES},
+            "versions": _versions(),
         }
         return json.dumps(content, indent=2) + "\n"
 
@@ -392,7 +419,10 @@ class RunConfig:
             content = json.loads(text)
         except ValueError as error:
             raise ConfigurationError(
-                "A configuration is a JSON object.", received=error, file=file
+                "A configuration is a JSON object.",
+                received=error,
+                file=file,
+                remedy=_CONFIG_REMEDY,
             ) from error
         content = _take_object(content, "the configuration", file)
         for name, expected in (("format", FORMAT), ("version", FORMAT_VERSION)):
@@ -401,15 +431,17 @@ class RunConfig:
                     f"A configuration of this program has {name} {expected!r}.",
                     received=f"another {name}, or none",
                     file=file,
+                    remedy=_CONFIG_REMEDY,
                 )
         versions = _take_object(content.pop("versions", None), "versions", file)
-        if set(versions) != set(RECORDED_PACKAGES) or not all(
+        if "darts_adv_tf" not in versions or not all(
             isinstance(version, str) for version in versions.values()
         ):
             raise ConfigurationError(
-                f"A configuration records the versions of {', '.join(RECORDED_PACKAGES)}.",
+                "A configuration records the versions of this program and of what it ran on.",
                 received=f"versions={versions}",
                 file=file,
+                remedy=_CONFIG_REMEDY,
             )
         try:
             return _from_dict(cls, content, "the configuration", file)
@@ -454,13 +486,29 @@ def load_config(workdir: str | os.PathLike) -> RunConfig:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(
-            "A configuration is text in UTF-8.", received=error, file=path
+            "A configuration is text in UTF-8.",
+            received=error,
+            file=path,
+            remedy=_CONFIG_REMEDY,
         ) from error
     except OSError as error:
         raise StorageError(
-            "The configuration of a run has to be readable.", received=error.strerror, file=path
+            "The configuration of a run has to be readable.",
+            received=error.strerror,
+            file=path,
+            remedy="Give yourself permission to read it.",
         ) from error
     return RunConfig.from_json(text, file=path)
+
+
+def _versions() -> dict[str, str]:
+    """Of this program, of Python, and of the packages that results depend on."""
+    versions = {"darts_adv_tf": __version__, "python": platform.python_version()}
+    for package in RECORDED_PACKAGES:
+        # TensorFlow may be installed under another name, such as tensorflow-cpu.
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
 
 
 def _check_fields(config: object):
@@ -470,11 +518,14 @@ def _check_fields(config: object):
         _check_type(field, value)
         if value is None or not field.metadata:
             continue
-        choices, minimum = field.metadata["choices"], field.metadata["minimum"]
+        choices = field.metadata["choices"]
+        minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
         if choices is not None and value not in choices:
             rule = f"--{field.name} is one of {', '.join(choices)}."
         elif minimum is not None and value < minimum:
             rule = f"--{field.name} is {minimum} or more."
+        elif maximum is not None and value > maximum:
+            rule = f"--{field.name} is {maximum} or less."
         elif value == "":
             rule = f"--{field.name} is not empty."
         elif field.metadata["is_positive"] and not (0 < value < math.inf):
@@ -482,9 +533,13 @@ def _check_fields(config: object):
         else:
             continue
         raise ConfigurationError(
-            rule, received=f"--{field.name}={value}", remedy=_REMEDIES.get(field.name)
+            rule,
+            received=f"--{field.name}={value}",
+            remedy=_REMEDIES.get(field.name, f"Change it, or leave it out for {field.default}."),
         )
 
+
+_CONFIG_REMEDY = "Use the config.json as the run wrote it, or begin a new run."
 
 # What a refused value may have been meant for.
 _REMEDIES = {
@@ -505,6 +560,7 @@ def _check_type(field: dataclasses.Field, value: object):
         raise ConfigurationError(
             f"{field.name} is of type {names}.",
             received=f"{field.name}={value!r}",
+            remedy=f"Give it a value of that type, such as {field.default!r}.",
         )
 
 
@@ -525,6 +581,7 @@ def _from_dict(kind: type, content: dict, place: str, file: str | os.PathLike | 
                 if names
             ),
             file=file,
+            remedy=_CONFIG_REMEDY,
         )
     values = {
         name: _from_dict(fields[name], _take_object(value, f"{name!r}", file), f"{name!r}", file)
@@ -541,5 +598,6 @@ def _take_object(content: object, place: str, file: str | os.PathLike | None) ->
             "A configuration and each of its parts is a JSON object.",
             received=f"{type(content).__name__} for {place}",
             file=file,
+            remedy=_CONFIG_REMEDY,
         )
     return dict(content)

@@ -34,7 +34,7 @@ DESCRIPTIONS = {
     "evaluate": "Evaluates the segmenter of a finished run on its test cases.",
     "export": "Writes the segmenter of a finished run as a SavedModel.",
 }
-_HELP_FLAGS = {"--help", "-help", "-h"}
+_HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--help=1", "--help=true"}
 _HELP_WIDTH = 96
 _PLACEHOLDERS = {int: "<integer>", float: "<number>", str: "<text>"}
 
@@ -93,7 +93,7 @@ _WORKDIR_OF_A_RUN = _Flag(
 _MOVED_DATA_DIR = _Flag(
     "data_dir", str, None, "Folder of the data set, where it has moved since the run."
 )
-_CONTINUING = {"evaluate": [_WORKDIR_OF_A_RUN, _MOVED_DATA_DIR], "export": [_WORKDIR_OF_A_RUN]}
+_CONTINUING = {command: [_WORKDIR_OF_A_RUN, _MOVED_DATA_DIR] for command in ("evaluate", "export")}
 
 
 def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
@@ -123,7 +123,7 @@ def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
             remedy="Add --workdir=<folder that a search or a training wrote>.",
         )
     config = dataclasses.replace(load_config(values.workdir), workdir=values.workdir)
-    if "data_dir" in values and values.data_dir is not None:
+    if values.data_dir is not None:
         data = dataclasses.replace(config.data, data_dir=values.data_dir)
         config = dataclasses.replace(config, data=data)
     return config

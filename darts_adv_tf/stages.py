@@ -24,6 +24,9 @@ from darts_adv_tf.training.loop import run_epochs
 from darts_adv_tf.training.monitor import Monitor
 
 CHECKPOINT_SECONDS = 60
+SHORT_TRAINING = 200
+"""Steps below which TensorFlow's graph optimizer costs more than it saves on a CPU: for a search
+with the default flags on two cores about 20 s once, for a tenth to a sixth of each step's time."""
 NUM_PICTURED_CASES = 3
 CELL_NAMES = ("normal", "reduction")
 
@@ -33,6 +36,8 @@ def begin(builder: Builder) -> None:
     config, dataset, split = builder.config, builder.dataset, builder.split
     for line in dataset.repairs:
         print(f"data: {line}")
+    devices = ", ".join(builder.strategy.extended.worker_devices)
+    print(f"devices: {devices}")
     print(
         f"data: {len(dataset.cases)} cases of {dataset.name}, {len(split.train)} train, "
         f"{len(split.val)} val, {len(split.test)} test"
@@ -81,8 +86,6 @@ def search(builder: Builder) -> Genotype:
             "search",
             builder,
             step,
-            config.training.search_epochs,
-            split.train,
             trainer.game.segmenter,
             checkpoints,
             monitor,
@@ -122,8 +125,6 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
             "retrain",
             builder,
             step,
-            config.training.retrain_epochs,
-            cases,
             segmenter,
             checkpoints,
             monitor,
@@ -135,7 +136,7 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
 def restored_segmenter(builder: Builder) -> keras.Model:
     """The segmenter of a finished run, with the cases split as they were then."""
     segmenter = builder.make_segmenter()
-    restore_segmenter(builder.config.workdir, segmenter)
+    restore_segmenter(builder.config.workdir, segmenter, builder.epoch_ends("retrain")[-1])
     return segmenter
 
 
@@ -156,35 +157,40 @@ def export(builder: Builder, segmenter: keras.Model) -> Path:
 
 
 def _train(
-    name: str,
+    phase: str,
     builder: Builder,
     step: Callable[[int], dict[str, float]],
-    num_epochs: int,
-    cases: Sequence[int],
     segmenter: keras.Model,
     checkpoints: Checkpoints,
     monitor: Monitor,
     shown: Sequence[str],
     draw: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Epochs of one phase, with a checkpoint a minute and pictures every few epochs."""
+    """The epochs of one phase.
+
+    At the end of an epoch there is a checkpoint if the newest is a minute old, and every few
+    epochs pictures.
+    """
     training = builder.config.training
+    epoch_ends = builder.epoch_ends(phase)
+    is_short = epoch_ends[-1] < SHORT_TRAINING and not tf.config.list_physical_devices("GPU")
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_short})
     predict = _compiled(segmenter)
     last_save = time.monotonic()
 
     def end_epoch(epoch: int, done: int):
         nonlocal last_save
-        is_last = epoch == num_epochs
+        is_last = epoch == len(epoch_ends)
         if is_last or time.monotonic() - last_save > CHECKPOINT_SECONDS:
             checkpoints.save(done)
             last_save = time.monotonic()
         if training.figure_every and (is_last or epoch % training.figure_every == 0):
             draw(done)
-            _draw_validation(monitor, done, builder, predict)
+            # Retraining trains on the validation half too, where a figure would mislead.
+            _draw_overlays(monitor, done, builder, predict, "val" if phase == "search" else "train")
             monitor.flush()
 
-    steps_per_epoch = -(-len(cases) // training.batch_size)
-    run_epochs(name, step, num_epochs, steps_per_epoch, monitor, end_epoch, shown)
+    run_epochs(phase, step, epoch_ends, monitor, end_epoch, shown)
 
 
 def _compiled(segmenter: keras.Model):
@@ -204,13 +210,13 @@ def _draw_architecture(monitor: Monitor, done: int, architecture) -> None:
         monitor.picture(done, f"genotype/{name}", draw_cell(cell, title))
 
 
-def _draw_validation(monitor: Monitor, done: int, builder: Builder, predict) -> None:
+def _draw_overlays(monitor: Monitor, done: int, builder: Builder, predict, name: str) -> None:
     """Overlays of a few cases of the validation half, and the mean IoU of all of it."""
     dataset, val = builder.dataset, list(builder.split.val)
     labels = dataset.labels[val]
     predictions = predict_labels(predict, dataset.images[val])
     confusion = confusion_matrix(labels, predictions, len(dataset.class_names))
-    monitor.scalars(done, {"val/mean_iou": float(mean_over_present(iou(confusion)))})
+    monitor.scalars(done, {f"{name}/mean_iou": float(mean_over_present(iou(confusion)))})
     few = slice(NUM_PICTURED_CASES)
     picture = draw_overlays(
         dataset.images[val][few],
@@ -219,4 +225,4 @@ def _draw_validation(monitor: Monitor, done: int, builder: Builder, predict) -> 
         [dataset.cases[index] for index in val[few]],
         dataset.class_names,
     )
-    monitor.picture(done, "overlays", np.asarray(picture))
+    monitor.picture(done, f"{name}/overlays", np.asarray(picture))

@@ -37,8 +37,8 @@ def test_each_player_descends_its_own_loss(alpha):
     theta, phi = players(game)
     result = game.training_gradients(theta, phi, alpha, batch)
     by_theta, by_phi = training_gradients(theta, phi, alpha, batch, WEIGHT)
-    assert_close(result.theta, by_theta)
-    assert_close(result.phi, by_phi)
+    assert_close(result.by_theta, by_theta)
+    assert_close(result.by_phi, by_phi)
 
 
 def test_losses_are_those_of_the_equations(alpha):
@@ -60,7 +60,8 @@ def test_the_segmenter_feels_the_adversarial_term_in_proportion_to_its_weight():
     batch, alpha = tiny_batch(), tiny_alpha()
     theta, phi = players(tiny_game())
     light, heavy = (
-        tiny_game(weight).training_gradients(theta, phi, alpha, batch).theta for weight in (1, 11)
+        tiny_game(weight).training_gradients(theta, phi, alpha, batch).by_theta
+        for weight in (1, 11)
     )
     of_weight_10 = [more - less for more, less in zip(heavy, light, strict=True)]
     alone = gradients(lambda: adversarial_term(theta, phi, alpha, batch), theta)
@@ -72,7 +73,8 @@ def test_the_discriminator_feels_nothing_of_the_segmenters_loss():
     batch, alpha = tiny_batch(), tiny_alpha()
     theta, phi = players(tiny_game())
     light, heavy = (
-        tiny_game(weight).training_gradients(theta, phi, alpha, batch).phi for weight in (0.01, 1e6)
+        tiny_game(weight).training_gradients(theta, phi, alpha, batch).by_phi
+        for weight in (0.01, 1e6)
     )
     for one, other in zip(light, heavy, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -88,7 +90,7 @@ def test_fake_masks_are_the_gradient_of_the_weighted_adversarial_term_by_the_pre
         return -WEIGHT * tf.reduce_mean(tf.math.log(tf.sigmoid(logits)))
 
     expected = gradients(term, fake)
-    assert_close([game.training_gradients(theta, phi, alpha, batch).fake_masks], [expected])
+    assert_close([game.training_gradients(theta, phi, alpha, batch).by_fake_masks], [expected])
 
 
 def test_the_discriminator_sees_images_beside_masks_where_asked():
@@ -105,9 +107,9 @@ def test_the_discriminator_sees_images_beside_masks_where_asked():
         theta,
     )
     by_phi = gradients(lambda: discriminator_objective(theta, phi, alpha, batch, **seen), phi)
-    assert_close(result.theta, by_theta)
-    assert_close(result.phi, by_phi)
-    of_images = result.phi[0][:, :, CLASSES:]
+    assert_close(result.by_theta, by_theta)
+    assert_close(result.by_phi, by_phi)
+    of_images = result.by_phi[0][:, :, CLASSES:]
     assert np.abs(of_images).min() > 0
 
 
@@ -120,7 +122,7 @@ def test_replicas_shares_add_up_to_the_global_batch():
         game.training_gradients(theta, phi, alpha, Batch(batch.images[part], batch.labels[part]))
         for part in (slice(0, 1), slice(1, 4))
     ]
-    for name in ("theta", "phi", "losses"):
+    for name in ("by_theta", "by_phi", "losses"):
         parts = [getattr(share, name) for share in shares]
         assert_close([a + b for a, b in zip(*parts, strict=True)], getattr(whole, name))
 

@@ -107,13 +107,23 @@ def test_failed_reading_or_writing_ends_with_6(error, message, capsys):
     [
         ZeroDivisionError("our own bug"),
         ValueError("our own bug"),
-        tf.errors.ResourceExhaustedError(None, None, "our own bug: OOM when allocating"),
+        tf.errors.InternalError(None, None, "our own bug"),
     ],
 )
 def test_our_own_bug_ends_with_1_and_a_traceback(error, capsys):
     assert status_of(raising(error)) == 1
     err = capsys.readouterr().err
     assert "Traceback" in err and "our own bug" in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")],
+)
+def test_lack_of_memory_ends_with_2_and_what_to_lower(error, capsys):
+    assert status_of(raising(error)) == 2
+    err = capsys.readouterr().err
+    assert "--batch_size" in err and "Traceback" not in err
 
 
 def test_interruption_ends_with_130(capsys):

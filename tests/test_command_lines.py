@@ -43,7 +43,7 @@ SEARCH_CURVES = {
 # The only figure that differs from run to run.
 PACE = "seconds/step"
 SEARCH_PICTURES = {
-    "overlays",
+    "val/overlays",
     "alpha/normal",
     "alpha/reduction",
     "genotype/normal",
@@ -280,7 +280,7 @@ def test_tensorboard_has_every_curve_of_the_search(workdir):
 
 
 def test_tensorboard_has_the_pictures(workdir):
-    for phase, tags in (("search", SEARCH_PICTURES), ("retrain", {"overlays"})):
+    for phase, tags in (("search", SEARCH_PICTURES), ("retrain", {"train/overlays"})):
         events = read_events(workdir("search"), phase)
         for tag in tags:
             ((_, picture),) = events[tag]
@@ -289,10 +289,10 @@ def test_tensorboard_has_the_pictures(workdir):
 
 def test_tensorboard_has_every_curve_of_retraining(workdir):
     curves = {tag for tag in SEARCH_CURVES if tag.split("/")[0] in ("loss", "accuracy")}
-    curves |= {"gradient_norm/segmenter", "gradient_norm/discriminator", "val/mean_iou"}
+    curves |= {"gradient_norm/segmenter", "gradient_norm/discriminator", "train/mean_iou"}
     curves -= {"loss/validation"}
     events = read_events(workdir("search"), "retrain")
-    assert set(events) == curves | {"overlays", PACE}
+    assert set(events) == curves | {"train/overlays", PACE}
     # Four training cases in batches of two, two epochs.
     assert [step for step, _ in events["loss/segmentation"]] == [1, 2, 3, 4]
 
@@ -381,7 +381,7 @@ def test_train_without_a_discriminator_on_a_folder_of_radiographs(folder, finish
     assert set(read_events(run, "retrain")) == {
         "loss/segmentation",
         "gradient_norm/segmenter",
-        "val/mean_iou",
+        "train/mean_iou",
         "overlays",
         PACE,
     }

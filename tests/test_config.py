@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import platform
 import subprocess
 import sys
 from importlib import metadata
 
 import pytest
 
+from darts_adv_tf import __version__
 from darts_adv_tf.config import (
     DataConfig,
     DistributionConfig,
@@ -204,11 +206,39 @@ def test_json_there_and_back():
             assert unusual != usual or field.name == "discriminator", field.name
 
 
+@pytest.mark.parametrize(
+    ("size", "batch", "replicas", "normalization", "is_right"),
+    [
+        (16, 1, None, "batch", False),
+        (31, 1, None, "batch", False),
+        (32, 1, None, "batch", True),
+        (16, 2, None, "batch", True),
+        (16, 2, 2, "batch", False),
+        (16, 2, 2, "sync_batch", True),
+        (16, 1, None, "group", True),
+    ],
+)
+def test_normalization_needs_more_than_one_value(size, batch, replicas, normalization, is_right):
+    def make():
+        return RunConfig(
+            data=DataConfig(image_size=size),
+            model=ModelConfig(discriminator_normalization=normalization),
+            training=TrainingConfig(batch_size=batch),
+            distribution=DistributionConfig(num_replicas=replicas),
+        )
+
+    if is_right:
+        make()
+    else:
+        with pytest.raises(ConfigurationError, match="more than one value"):
+            make()
+
+
 def test_json_records_the_versions():
     versions = json.loads(RunConfig().to_json())["versions"]
-    assert versions == {
-        package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")
-    }
+    for package in ("tensorflow", "keras", "numpy", "opencv-python-headless"):
+        assert versions.pop(package) == metadata.version(package)
+    assert versions == {"darts_adv_tf": __version__, "python": platform.python_version()}
 
 
 def _set(path: str, value: object):

@@ -82,7 +82,7 @@ def test_a_command_has_the_flags_it_heeds_and_no_others():
     assert flags_in_help("search") == (every - {"discriminator", "genotype"}) | general
     assert flags_in_help("train") == (every - SEARCH_ALONE) | general
     assert flags_in_help("evaluate") == {"workdir", "data_dir"} | general
-    assert flags_in_help("export") == {"workdir"} | general
+    assert flags_in_help("export") == {"workdir", "data_dir"} | general
 
 
 def test_help_shows_defaults_choices_and_needs_within_a_terminal():

@@ -1,5 +1,6 @@
 """The order in which training meets its cases."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,3 +41,15 @@ def batch_indices(cases: Sequence[int], batch_size: int, seed: int, step: int) -
         order = np.random.default_rng((seed, epoch, *cases)).permutation(len(cases))
         batch[epochs == epoch] = np.asarray(cases)[order[places[epochs == epoch]]]
     return batch
+
+
+def epoch_ends(num_epochs: int, num_cases: int, batch_size: int) -> list[int]:
+    """Returns, for each epoch, the number of steps after which every case has occurred so often.
+
+    Batches do not stop at the end of an epoch, so epochs may differ by one step.
+
+    Example:
+        >>> epoch_ends(num_epochs=3, num_cases=5, batch_size=4)
+        [2, 3, 4]
+    """
+    return [math.ceil(epoch * num_cases / batch_size) for epoch in range(1, num_epochs + 1)]

@@ -116,8 +116,12 @@ def _read_grey(path: str | Path) -> np.ndarray:
             file=path,
             remedy="Restore the file, or its permission, or take the case out of the folder.",
         ) from error
-    # imdecode raises on an empty buffer, and returns None for what it cannot decode.
-    pixels = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED) if stored.size else None
+    # imdecode raises on an empty buffer and on absurd sizes, and else returns None for what it
+    # cannot decode.
+    try:
+        pixels = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
     if pixels is None:
         raise DataError(
             "Every image and mask is a file that OpenCV can decode.",

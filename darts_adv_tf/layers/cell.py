@@ -105,7 +105,6 @@ class SearchCell(Cell):
         normalization: NormalizationMode = "batch",
         **kwargs,
     ):
-        kwargs.pop("affine", None)
         super().__init__(
             channels, reduction, previous_reduction, normalization, affine=False, **kwargs
         )
@@ -133,6 +132,11 @@ class SearchCell(Cell):
                 incoming.setdefault(target, []).append(edge)
         nodes.append(tf.add_n(incoming[len(nodes)]))
         return self._output_node(nodes)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["affine"]
+        return config
 
 
 class DerivedCell(Cell):

@@ -4,9 +4,10 @@ Legend: N batch of one pass, P passes stacked in the batch, H, W, K mask channel
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.genotype import Genotype
+from darts_adv_tf.genotype import EDGES, Genotype
 from darts_adv_tf.layers.cell import (
     EDGES_BY_SOURCE,
     NUM_EDGES_OF_SOURCE,
@@ -123,10 +124,9 @@ class SearchDiscriminator(Discriminator):
 
     def call(self, masks, normal_weights, reduction_weights, num_passes: int = 1):
         op_weights = {False: normal_weights, True: reduction_weights}
-        by_source = {
-            reduction: tf.gather(weights, EDGES_BY_SOURCE)
-            for reduction, weights in op_weights.items()
-        }
+        # A product, since the gradient of a gather has no deterministic kernel on a GPU.
+        order = tf.constant(np.eye(len(EDGES))[list(EDGES_BY_SOURCE)], normal_weights.dtype)
+        by_source = {reduction: order @ weights for reduction, weights in op_weights.items()}
         spread = {}
         older = newer = self._head(masks, num_passes)
         for cell in self.cells:

@@ -30,6 +30,8 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     for name, row in rows.items():
         figures = (row["mean_iou"], row["mean_iou_organs"])
         lines.append(name.ljust(20) + "  ".join(_fraction(figure) for figure in figures))
+    per_case = _fraction(metrics["mean_iou_per_case"])
+    lines.append("mean over cases".ljust(20) + per_case)
     lines.append("IoU by class".ljust(20) + _by_class(metrics["iou"]))
     lines.append("Dice by class".ljust(20) + _by_class(metrics["dice"]))
     return "\n".join(lines)

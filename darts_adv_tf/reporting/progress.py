@@ -121,6 +121,26 @@ class Progress:
         return (last_time - first_time) / max(last_step - first_step, 1)
 
 
+class LoadingProgress:
+    """Progress of work that finds out its own total: called with (done, total) as it goes."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> "LoadingProgress":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        if self._progress is not None:
+            self._progress.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._progress is None:
+            self._progress = Progress(self.name, total)
+        self._progress.update(done)
+
+
 def format_rate(seconds_per_step: float) -> str:
     """Seconds a step where they are many, steps a second otherwise.
 

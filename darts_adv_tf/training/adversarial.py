@@ -35,10 +35,10 @@ class AdversarialTrainer(Trainer):
             weights(segmenter), weights(discriminator), alpha, batch
         )
         segmenter_norm = self._apply(
-            self.segmenter_optimizer, gradients.theta, segmenter.trainable_variables
+            self.segmenter_optimizer, gradients.by_theta, segmenter.trainable_variables
         )
         discriminator_norm = self._apply(
-            self.discriminator_optimizer, gradients.phi, discriminator.trainable_variables
+            self.discriminator_optimizer, gradients.by_phi, discriminator.trainable_variables
         )
         losses = gradients.losses
         return {

@@ -42,26 +42,28 @@ class Checkpoints:
             ) from error
 
 
-def restore_segmenter(workdir: str | os.PathLike, segmenter) -> None:
+def restore_segmenter(workdir: str | os.PathLike, segmenter, num_steps: int) -> None:
     """Gives a segmenter the weights that retraining ended with.
 
     Args:
         workdir: The folder of a finished run.
         segmenter: A built model of the run's configuration.
+        num_steps: The steps that the whole of retraining makes.
 
     Raises:
         CheckpointError: There is no such checkpoint, or it is not one of this model.
     """
-    folder = Path(workdir) / "checkpoints"
-    found = sorted(folder.glob("retrain/retrain-*.index"), key=lambda path: path.stat().st_mtime)
-    if not found:
+    folder = Path(workdir) / "checkpoints" / "retrain"
+    path = folder / f"retrain-{num_steps}"
+    if not path.with_suffix(".index").exists():
+        found = ", ".join(sorted(index.stem for index in folder.glob("*.index")))
         raise CheckpointError(
-            "The segmenter is read from the checkpoint that retraining leaves.",
-            received="no file retrain-*.index",
+            f"A finished run leaves the checkpoint of its last step, {path.name}.",
+            received=found or "no checkpoint of retraining",
             file=folder,
-            remedy="Let the run finish, or name the --workdir of a finished one.",
+            remedy="Name the --workdir of a finished run; after a search that ended with the "
+            "genotype, retrain by: python -m darts_adv_tf.train --genotype=<its genotype.json>",
         )
-    path = found[-1].with_suffix("")
     try:
         status = tf.train.Checkpoint(segmenter=segmenter).restore(str(path))
         status.expect_partial().assert_existing_objects_matched()

@@ -12,8 +12,7 @@ from darts_adv_tf.training.monitor import Monitor
 def run_epochs(
     name: str,
     step: Callable[[int], Mapping[str, float]],
-    num_epochs: int,
-    steps_per_epoch: int,
+    epoch_ends: Sequence[int],
     monitor: Monitor,
     end_epoch: Callable[[int, int], None],
     shown: Sequence[str],
@@ -23,8 +22,7 @@ def run_epochs(
     Args:
         name: What the progress line calls the phase.
         step: Makes the step of the given number and returns its figures.
-        num_epochs: Passes over the cases.
-        steps_per_epoch: Steps a pass.
+        epoch_ends: For each epoch, how many steps are done at its end.
         monitor: Where the figures go.
         end_epoch: Called with the number of epochs and of steps done, after each epoch.
         shown: The figures that the progress line shows.
@@ -32,7 +30,8 @@ def run_epochs(
     Raises:
         NonFiniteError: A figure of a step is not finite.
     """
-    total = num_epochs * steps_per_epoch
+    total = epoch_ends[-1]
+    epochs = {done: epoch for epoch, done in enumerate(epoch_ends, start=1)}
     print(f"{name}: {total} steps; the first one builds the graph and takes longest", flush=True)
     with Progress(name, total) as progress:
         for number in range(total):
@@ -45,8 +44,8 @@ def run_epochs(
                 print(f"{name}: first step after {seconds:.1f} s", flush=True)
             monitor.scalars(done, figures | {"seconds/step": seconds})
             progress.update(done, {key.split("/")[-1]: figures[key] for key in shown})
-            if done % steps_per_epoch == 0:
-                end_epoch(done // steps_per_epoch, done)
+            if done in epochs:
+                end_epoch(epochs[done], done)
 
 
 def _refuse_non_finite(name: str, number: int, figures: Mapping[str, float]):

@@ -71,7 +71,7 @@ class SearchTrainer(AdversarialTrainer):
         if result.second_order:
             first = tf.linalg.global_norm(sum_over_replicas(result.first_order))
             second = tf.linalg.global_norm(sum_over_replicas(result.second_order))
-            ratio = self.unroll_rate * second / first
+            ratio = tf.math.divide_no_nan(self.unroll_rate * second, first)
             metrics["second_order/ratio"] = self._everywhere(ratio)
         return metrics
 
@@ -86,8 +86,9 @@ class SearchTrainer(AdversarialTrainer):
             )
             for mode in ("exact", "finite_difference")
         )
-        norm_ratio = tf.norm(difference) / tf.norm(exact)
-        cosine = tf.reduce_sum(exact * difference) / (tf.norm(exact) * tf.norm(difference))
+        product, norms = tf.reduce_sum(exact * difference), tf.norm(exact) * tf.norm(difference)
+        cosine = tf.math.divide_no_nan(product, norms)
+        norm_ratio = tf.math.divide_no_nan(tf.norm(difference), tf.norm(exact))
         return {
             "second_order/cosine_of_finite_difference": self._everywhere(cosine),
             "second_order/norm_ratio_of_finite_difference": self._everywhere(norm_ratio),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from darts_adv_tf.data.batches import batch_indices
+from darts_adv_tf.data.batches import batch_indices, epoch_ends
 
 CASES = (2, 3, 5, 7, 11, 13, 17)
 
@@ -47,3 +47,14 @@ def test_streams_of_different_cases_are_not_in_lockstep():
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(ValueError, match="Received"):
         batch_indices(*arguments)
+
+
+def test_epochs_end_once_every_case_has_occurred_so_often():
+    cases, batch_size = tuple(range(7)), 3
+    assert epoch_ends(3, len(cases), batch_size) == [3, 5, 7]
+    for epoch, done in enumerate(epoch_ends(3, len(cases), batch_size), start=1):
+        for steps, is_over in ((done, True), (done - 1, False)):
+            met = np.concatenate(
+                [batch_indices(cases, batch_size, 0, step) for step in range(steps)]
+            )
+            assert (np.bincount(met, minlength=7).min() >= epoch) == is_over

@@ -8,6 +8,7 @@ METRICS = {
     "num_cases": 48,
     "mean_iou": 0.91236,
     "mean_iou_organs": 0.875,
+    "mean_iou_per_case": 0.8125,
     "iou": {"background": 0.99, "heart": 0.75},
     "dice": {"background": 0.995, "heart": None},
     "baselines": {
@@ -26,14 +27,15 @@ def test_the_segmenter_stands_beside_the_baselines():
         "mean_shape": ["0.5000", "0.4000"],
         "all_background": ["0.2500", "0.0000"],
     }
+    assert lines[4].split() == ["mean", "over", "cases", "0.8125"]
     # Figures stand below each other.
     assert len({line.index("0.") for line in lines[1:4]}) == 1
 
 
 def test_classes_follow_by_name():
     lines = metrics_table(METRICS | {"dice": {"background": 0.995, "heart": 0.6}}).splitlines()
-    assert lines[4].split() == ["IoU", "by", "class", "background", "0.9900", "heart", "0.7500"]
-    assert lines[5].split() == ["Dice", "by", "class", "background", "0.9950", "heart", "0.6000"]
+    assert lines[5].split() == ["IoU", "by", "class", "background", "0.9900", "heart", "0.7500"]
+    assert lines[6].split() == ["Dice", "by", "class", "background", "0.9950", "heart", "0.6000"]
 
 
 def test_a_figure_that_no_case_defines_is_shown_as_such():

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from darts_adv_tf.reporting.progress import Progress, format_duration, format_rate
+from darts_adv_tf.reporting.progress import LoadingProgress, Progress, format_duration, format_rate
 
 
 class Clock:
@@ -149,3 +149,13 @@ def test_durations(seconds, text):
 )
 def test_rates(seconds, text):
     assert format_rate(seconds) == text
+
+
+def test_loading_learns_its_total_as_it_goes(capsys):
+    with LoadingProgress("data") as progress:
+        for done in (1, 2):
+            progress(done, 2)
+    assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "data 1/2",
+        "data 2/2",
+    ]

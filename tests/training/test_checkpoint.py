@@ -35,7 +35,7 @@ def test_the_segmenter_of_the_newest_state_comes_back(tmp_path):
         variable.assign_add(tf.ones_like(variable.value))
     checkpoints.save(10)
     restored = unet(seed=2)
-    restore_segmenter(tmp_path, restored)
+    restore_segmenter(tmp_path, restored, 10)
     assert_equal(arrays(restored), arrays(trained))
 
 
@@ -59,9 +59,16 @@ def test_retraining_leaves_the_searchs_state(tmp_path):
 
 def test_a_search_leaves_no_trained_segmenter(tmp_path):
     Checkpoints(tmp_path, "search", segmenter=unet(seed=1)).save(3)
-    with pytest.raises(CheckpointError, match=r"no file retrain-\*\.index") as caught:
-        restore_segmenter(tmp_path, unet(seed=1))
-    assert caught.value.file == tmp_path / "checkpoints"
+    with pytest.raises(CheckpointError, match="no checkpoint of retraining") as caught:
+        restore_segmenter(tmp_path, unet(seed=1), 3)
+    assert caught.value.file == tmp_path / "checkpoints" / "retrain"
+
+
+def test_an_unfinished_retraining_leaves_no_trained_segmenter(tmp_path):
+    Checkpoints(tmp_path, "retrain", segmenter=unet(seed=1)).save(3)
+    with pytest.raises(CheckpointError, match="Received: retrain-3") as caught:
+        restore_segmenter(tmp_path, unet(seed=1), 4)
+    assert "retrain-4" in caught.value.rule
 
 
 @pytest.mark.parametrize("kind", ["wider", "narrower", "fcn32s"])
@@ -73,7 +80,7 @@ def test_the_state_of_another_model_is_refused(kind, tmp_path):
         "fcn32s": lambda: build_fcn32s((16, 16, 1), num_classes=3, width=4),
     }[kind]()
     with pytest.raises(CheckpointError) as caught:
-        restore_segmenter(tmp_path, other)
+        restore_segmenter(tmp_path, other, 3)
     assert caught.value.exit_status == 5
     assert "Remedy: Use the config.json and the checkpoints of one" in str(caught.value)
     assert "retrain-3" in str(caught.value.file)
@@ -91,7 +98,7 @@ def test_a_damaged_file_is_refused(damage, tmp_path):
     else:
         data.unlink()
     with pytest.raises(CheckpointError):
-        restore_segmenter(tmp_path, unet(seed=2))
+        restore_segmenter(tmp_path, unet(seed=2), 3)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

@@ -18,14 +18,13 @@ class Notes:
         self.kept.append((step, dict(figures)))
 
 
-def run(step, events=None, num_epochs=2, steps_per_epoch=3):
+def run(step, events=None, epoch_ends=(3, 6)):
     notes = Notes()
     events = [] if events is None else events
     run_epochs(
         "search",
         step,
-        num_epochs,
-        steps_per_epoch,
+        epoch_ends,
         notes,
         lambda *done: events.append(("epoch", *done)),
         shown=("loss/segmentation",),
@@ -45,7 +44,7 @@ def test_steps_count_from_0_and_every_epoch_ends_once():
 
 
 def test_figures_reach_the_monitor_and_the_screen(capsys):
-    notes = run(lambda number: {"loss/segmentation": number / 8, "other": 2.0}, num_epochs=1)
+    notes = run(lambda number: {"loss/segmentation": number / 8, "other": 2.0}, epoch_ends=[3])
     for _, figures in notes.kept:
         assert figures.pop("seconds/step") >= 0
     assert notes.kept == [

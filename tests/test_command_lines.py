@@ -382,7 +382,7 @@ def test_train_without_a_discriminator_on_a_folder_of_radiographs(folder, finish
         "loss/segmentation",
         "gradient_norm/segmenter",
         "train/mean_iou",
-        "overlays",
+        "train/overlays",
         PACE,
     }
     assert f"runs/{run.name}/metrics.json" in stdout

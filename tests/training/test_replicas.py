@@ -45,3 +45,13 @@ def test_every_replica_holds_the_same_weights_after_steps(name, results):
     assert after.shape[0] == 2
     np.testing.assert_array_equal(after[0], after[1])
     assert np.abs(after - before).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["alpha", "theta", "phi"])
+def test_two_replicas_step_as_one_does(name, results):
+    assert distance(results[f"{name}_of_2"], results[f"{name}_of_1"]) <= 1e-9
+
+
+def test_two_replicas_report_what_one_does(results):
+    # Losses, accuracies and gradient norms; a wrong scale would hide behind Adam in the weights.
+    np.testing.assert_allclose(results["figures_2"], results["figures_1"], rtol=1e-5)

@@ -148,6 +148,13 @@ def main(results_path: str) -> None:
         trainer.step(TRAIN_CASES, np.roll(VAL_CASES, number))
     results |= {f"{name}_before": weights for name, weights in before.items()}
     results |= weights_by_replica(trainer)
+    for num_replicas, strategy in strategies.items():
+        trainer = make_trainer(tiny, "group", strategy)
+        for _ in range(NUM_STEPS):
+            figures = trainer.step(TRAIN_CASES, VAL_CASES)
+        results[f"figures_{num_replicas}"] = list(figures.values())
+        for name, weights in weights_by_replica(trainer).items():
+            results[f"{name}_of_{num_replicas}"] = weights[0]
     np.savez(results_path, **results)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 CONTENTS = {
-    "config.json": "everything needed to run it again",
+    "config.json": "every setting, with versions",
     "cases.csv": "which case trained, validated, tested",
     "genotype.json": "the derived architecture",
     "genotype_normal.png": "its normal cell, drawn",

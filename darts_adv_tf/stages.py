@@ -36,8 +36,8 @@ def begin(builder: Builder) -> None:
     config, dataset, split = builder.config, builder.dataset, builder.split
     for line in dataset.repairs:
         print(f"data: {line}")
-    devices = ", ".join(builder.strategy.extended.worker_devices)
-    print(f"devices: {devices}")
+    devices = builder.strategy.extended.worker_devices
+    print("devices:", ", ".join(device.rpartition("device:")[-1] for device in devices))
     print(
         f"data: {len(dataset.cases)} cases of {dataset.name}, {len(split.train)} train, "
         f"{len(split.val)} val, {len(split.test)} test"

@@ -1,29 +1,16 @@
-"""What a run is made of: frozen, validated when made, saved with the run as config.json.
+"""What a run is made of: frozen, and validated when made.
 
 Every field carries its help text, which states its unit and its place in the paper (Dong et al.,
 MICCAI 2019), and the rule that its value has to keep. The flags of the commands take names,
 defaults, choices and help from here.
 """
 
-import contextlib
 import dataclasses
-import json
 import math
-import os
-import platform
 import types
 import typing
-from importlib import metadata
-from pathlib import Path
 
-from darts_adv_tf import __version__
-from darts_adv_tf.errors import ConfigurationError, StorageError
-from darts_adv_tf.files import write_text
-
-FILE_NAME = "config.json"
-FORMAT = "darts_adv_tf.config"
-FORMAT_VERSION = 1
-RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
+from darts_adv_tf.errors import ConfigurationError
 
 
 def _setting(
@@ -393,123 +380,6 @@ class RunConfig:
                 remedy="Use --retrain_epochs=1 or more.",
             )
 
-    def to_json(self) -> str:
-        """The contents of config.json, with the versions of the packages that matter."""
-        content = {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
-            **dataclasses.asdict(self),
-            "versions": _versions(),
-        }
-        return json.dumps(content, indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str, file: str | os.PathLike | None = None) -> "RunConfig":
-        """Reads what `to_json` wrote; anything more, less or else is refused.
-
-        Args:
-            text: The contents of config.json.
-            file: Where they come from, for the message.
-
-        Raises:
-            ConfigurationError: Not JSON, another format, a name missing or unknown, a value of
-                another type or against its rule.
-        """
-        try:
-            content = json.loads(text)
-        except ValueError as error:
-            raise ConfigurationError(
-                "A configuration is a JSON object.",
-                received=error,
-                file=file,
-                remedy=_CONFIG_REMEDY,
-            ) from error
-        content = _take_object(content, "the configuration", file)
-        for name, expected in (("format", FORMAT), ("version", FORMAT_VERSION)):
-            if content.pop(name, None) != expected:
-                raise ConfigurationError(
-                    f"A configuration of this program has {name} {expected!r}.",
-                    received=f"another {name}, or none",
-                    file=file,
-                    remedy=_CONFIG_REMEDY,
-                )
-        versions = _take_object(content.pop("versions", None), "versions", file)
-        if "darts_adv_tf" not in versions or not all(
-            isinstance(version, str) for version in versions.values()
-        ):
-            raise ConfigurationError(
-                "A configuration records the versions of this program and of what it ran on.",
-                received=f"versions={versions}",
-                file=file,
-                remedy=_CONFIG_REMEDY,
-            )
-        try:
-            return _from_dict(cls, content, "the configuration", file)
-        except ConfigurationError as error:
-            if error.file is not None or file is None:
-                raise
-            raise ConfigurationError(
-                error.rule, received=error.received, file=file, remedy=error.remedy
-            ) from error
-
-
-def save_config(config: RunConfig, workdir: str | os.PathLike) -> Path:
-    """Writes config.json into `workdir`, which is made where it is missing.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        StorageError: The file cannot be written.
-    """
-    path = Path(workdir) / FILE_NAME
-    write_text(path, config.to_json())
-    return path
-
-
-def load_config(workdir: str | os.PathLike) -> RunConfig:
-    """Reads the configuration of the run in `workdir`, as it was saved.
-
-    Raises:
-        ConfigurationError: There is no run, or its config.json is not what `save_config` wrote.
-        StorageError: The file cannot be read.
-    """
-    path = Path(workdir) / FILE_NAME
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigurationError(
-            f"The work directory of a run holds its {FILE_NAME}.",
-            received=f"--workdir={workdir}",
-            file=path,
-            remedy="Name the folder that a search or a training wrote, as its last lines show it.",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            "A configuration is text in UTF-8.",
-            received=error,
-            file=path,
-            remedy=_CONFIG_REMEDY,
-        ) from error
-    except OSError as error:
-        raise StorageError(
-            "The configuration of a run has to be readable.",
-            received=error.strerror,
-            file=path,
-            remedy="Give yourself permission to read it.",
-        ) from error
-    return RunConfig.from_json(text, file=path)
-
-
-def _versions() -> dict[str, str]:
-    """Of this program, of Python, and of the packages that results depend on."""
-    versions = {"darts_adv_tf": __version__, "python": platform.python_version()}
-    for package in RECORDED_PACKAGES:
-        # TensorFlow may be installed under another name, such as tensorflow-cpu.
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    return versions
-
 
 def _check_fields(config: object):
     """Checks type and rule of every field of a configuration on its own."""
@@ -539,8 +409,6 @@ def _check_fields(config: object):
         )
 
 
-_CONFIG_REMEDY = "Use the config.json as the run wrote it, or begin a new run."
-
 # What a refused value may have been meant for.
 _REMEDIES = {
     "adversarial_weight": "To train without a discriminator: "
@@ -566,38 +434,3 @@ def _check_type(field: dataclasses.Field, value: object):
 
 def _is_union(annotation: object) -> bool:
     return isinstance(annotation, types.UnionType)
-
-
-def _from_dict(kind: type, content: dict, place: str, file: str | os.PathLike | None):
-    """Makes a configuration, with the configurations inside it, from parsed JSON."""
-    fields = {field.name: field.type for field in dataclasses.fields(kind)}
-    unknown, missing = sorted(set(content) - set(fields)), sorted(set(fields) - set(content))
-    if unknown or missing:
-        raise ConfigurationError(
-            f"{place[0].upper()}{place[1:]} holds each of its entries, and no others.",
-            received="; ".join(
-                f"{state}: {', '.join(names)}"
-                for state, names in (("unknown", unknown), ("missing", missing))
-                if names
-            ),
-            file=file,
-            remedy=_CONFIG_REMEDY,
-        )
-    values = {
-        name: _from_dict(fields[name], _take_object(value, f"{name!r}", file), f"{name!r}", file)
-        if dataclasses.is_dataclass(fields[name])
-        else value
-        for name, value in content.items()
-    }
-    return kind(**values)
-
-
-def _take_object(content: object, place: str, file: str | os.PathLike | None) -> dict:
-    if not isinstance(content, dict):
-        raise ConfigurationError(
-            "A configuration and each of its parts is a JSON object.",
-            received=f"{type(content).__name__} for {place}",
-            file=file,
-            remedy=_CONFIG_REMEDY,
-        )
-    return dict(content)

@@ -18,14 +18,13 @@ from pathlib import Path
 from absl import flags
 
 from darts_adv_tf.config import (
-    FILE_NAME,
     DataConfig,
     DistributionConfig,
     ModelConfig,
     RunConfig,
     TrainingConfig,
-    load_config,
 )
+from darts_adv_tf.config_file import FILE_NAME, load_config
 from darts_adv_tf.errors import ConfigurationError
 
 DESCRIPTIONS = {

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from darts_adv_tf.builder import Builder
-from darts_adv_tf.config import save_config
+from darts_adv_tf.config_file import save_config
 from darts_adv_tf.data.batches import batch_indices
 from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
 from darts_adv_tf.evaluation import evaluate_segmenter, predict_labels

@@ -12,8 +12,8 @@ from darts_adv_tf.config import (
     ModelConfig,
     RunConfig,
     TrainingConfig,
-    save_config,
 )
+from darts_adv_tf.config_file import save_config
 from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.run_flags import config_from_flags, help_text, is_help_requested
 

@@ -1,0 +1,132 @@
+"""config.json: there and back, and what is refused."""
+
+import dataclasses
+import json
+import platform
+from importlib import metadata
+
+import pytest
+
+from darts_adv_tf import __version__
+from darts_adv_tf.config import (
+    DataConfig,
+    DistributionConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from darts_adv_tf.config_file import from_json, load_config, save_config, to_json
+from darts_adv_tf.errors import ConfigurationError
+
+# Every value differs from its default, so that a field lost on the way shows.
+UNUSUAL = RunConfig(
+    command="train",
+    data=DataConfig(
+        dataset="cx_seg", data_dir="somewhere", image_size=96, train_cases=50, phantom_cases=7
+    ),
+    model=ModelConfig(
+        backbone="fcn32s",
+        segmenter_width=3,
+        discriminator="nas",
+        discriminator_channels=6,
+        discriminator_cells="NRN",
+        discriminator_input="images_and_masks",
+        discriminator_normalization="group",
+    ),
+    training=TrainingConfig(
+        batch_size=6,
+        search_epochs=2,
+        retrain_epochs=3,
+        learning_rate=0.1,
+        architecture_learning_rate=0.2,
+        adversarial_weight=0.3,
+        unroll_rate=0.4,
+        architecture_gradient="finite_difference",
+        compare_gradient_every=5,
+        figure_every=1,
+    ),
+    distribution=DistributionConfig(strategy="mirrored", num_replicas=3),
+    seed=17,
+    workdir="here",
+    genotype="there/genotype.json",
+)
+
+
+def test_json_there_and_back():
+    assert from_json(to_json(UNUSUAL)) == UNUSUAL
+    defaults = RunConfig()
+    for kind in ("data", "model", "training", "distribution"):
+        for field in dataclasses.fields(getattr(UNUSUAL, kind)):
+            unusual, usual = (getattr(getattr(c, kind), field.name) for c in (UNUSUAL, defaults))
+            assert unusual != usual or field.name == "discriminator", field.name
+
+
+def test_json_records_the_versions():
+    versions = json.loads(to_json(RunConfig()))["versions"]
+    for package in ("tensorflow", "keras", "numpy", "opencv-python-headless"):
+        assert versions.pop(package) == metadata.version(package)
+    assert versions == {"darts_adv_tf": __version__, "python": platform.python_version()}
+
+
+def _set(path: str, value: object):
+    """An edit of the parsed JSON: puts `value` at a dotted path."""
+
+    def edit(content: dict):
+        *parents, last = path.split(".")
+        for parent in parents:
+            content = content[parent]
+        content[last] = value
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda content: content.pop("seed"), "missing: seed"),
+        (lambda content: content["data"].pop("dataset"), "missing: dataset"),
+        (_set("training.momentum", 0.9), "unknown: momentum"),
+        (_set("colour", "red"), "unknown: colour"),
+        (_set("training.batch_size", "4"), "batch_size is of type int"),
+        (_set("training.batch_size", True), "batch_size is of type int"),
+        (_set("training.learning_rate", -1.0), "--learning_rate=-1.0"),
+        (_set("data", []), "list for 'data'"),
+        (_set("format", "something"), "format"),
+        (_set("version", 2), "version"),
+        (_set("versions", None), "NoneType for versions"),
+        (_set("versions.keras", 3), "versions of"),
+    ],
+)
+def test_a_json_that_breaks_the_schema_is_refused(edit, message):
+    content = json.loads(to_json(RunConfig()))
+    edit(content)
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        from_json(json.dumps(content), file="run/config.json")
+    assert caught.value.file == "run/config.json"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+def test_text_that_is_no_configuration_is_refused(text):
+    with pytest.raises(ConfigurationError, match="JSON object"):
+        from_json(text, file="config.json")
+
+
+def test_a_run_is_saved_and_found_again(tmp_path):
+    path = save_config(UNUSUAL, tmp_path / "new" / "run")
+    assert path == tmp_path / "new" / "run" / "config.json"
+    assert [file.name for file in path.parent.iterdir()] == ["config.json"]
+    assert load_config(path.parent) == UNUSUAL
+
+
+@pytest.mark.parametrize("prepare", [lambda path: None, lambda path: path.write_text("a file")])
+def test_a_folder_without_a_run_is_refused(tmp_path, prepare):
+    prepare(tmp_path / "run")
+    with pytest.raises(ConfigurationError, match=r"config\.json") as caught:
+        load_config(tmp_path / "run")
+    assert caught.value.exit_status == 2
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        load_config(tmp_path)

@@ -48,7 +48,7 @@ def run(
     arguments = sys.argv[1:] if argv is None else argv
     try:
         if run_flags.is_help_requested(arguments):
-            print(run_flags.help_text(command))
+            print(run_flags.help_text(command), flush=True)
             sys.exit(0)
         config = run_flags.config_from_flags(command, arguments)
         with _quiet_start():
@@ -56,6 +56,10 @@ def run(
 
             tf.config.list_physical_devices()
         main(config)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough of it, as in --help | head.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except KeyboardInterrupt:
         print(
             f"{command}: interrupted. What was written stays in the work directory; a new run "

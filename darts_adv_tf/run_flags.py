@@ -117,7 +117,7 @@ def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
         return config
     if values.workdir is None:
         raise ConfigurationError(
-            f"{command} continues a finished run.",
+            "This command continues a finished run.",
             received="no --workdir",
             remedy="Add --workdir=<folder that a search or a training wrote>.",
         )
@@ -222,7 +222,7 @@ def _unknown_flag(command: str, name: str, known: list[str]) -> ConfigurationErr
     else:
         remedy = f"python -m darts_adv_tf.{command} --help"
     return ConfigurationError(
-        f"{command} takes only flags of its own.", received=f"unknown flag --{name}", remedy=remedy
+        "A command takes only flags of its own.", received=f"unknown flag --{name}", remedy=remedy
     )
 
 

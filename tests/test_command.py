@@ -164,3 +164,9 @@ def test_a_run_is_not_preceded_by_the_libraries_notes():
     finished = in_a_process(main, [])
     assert finished.returncode == 0, finished.stderr
     assert (finished.stdout, finished.stderr) == ("done\n", "told\n")
+
+
+def test_a_reader_that_has_seen_enough_of_the_help_is_no_error():
+    command = f"{sys.executable} -m darts_adv_tf.search --help | head -n 1"
+    process = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert process.stdout.startswith("python -m darts_adv_tf.search") and process.stderr == ""

@@ -168,5 +168,7 @@ def test_a_run_is_not_preceded_by_the_libraries_notes():
 
 def test_a_reader_that_has_seen_enough_of_the_help_is_no_error():
     command = f"{sys.executable} -m darts_adv_tf.search --help | head -n 1"
-    process = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        command, shell=True, capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
     assert process.stdout.startswith("python -m darts_adv_tf.search") and process.stderr == ""

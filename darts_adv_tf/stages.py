@@ -136,7 +136,8 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
 def restored_segmenter(builder: Builder) -> keras.Model:
     """The segmenter of a finished run, with the cases split as they were then."""
     segmenter = builder.make_segmenter()
-    restore_segmenter(builder.config.workdir, segmenter, builder.epoch_ends("retrain")[-1])
+    num_steps = max(builder.epoch_ends("retrain"), default=0)
+    restore_segmenter(builder.config.workdir, segmenter, num_steps)
     return segmenter
 
 

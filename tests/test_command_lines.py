@@ -201,6 +201,14 @@ def test_a_search_that_ends_with_the_genotype_leaves_no_segmenter(workdir):
     assert names_in(workdir("other_seed")) == FILES_OF_ANY_RUN | FILES_OF_A_GENOTYPE
 
 
+@pytest.mark.parametrize("command", ["evaluate", "export"])
+def test_what_no_training_left_cannot_be_continued(command, workdir, tmp_path):
+    process = run_command(tmp_path, command, f"--workdir={workdir('other_seed')}")
+    assert process.returncode == 5, process.stderr
+    assert "no checkpoint of retraining" in process.stderr and "--genotype=" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
 def test_the_genotype_is_valid_and_drawn(workdir):
     for name in ("search", "replicas", "other_seed"):
         load_genotype(workdir(name) / "genotype.json")

@@ -25,14 +25,18 @@ TINY_SEARCH = (*TINY, "--discriminator_channels=2", "--search_epochs=2")
 
 
 def run_command(folder: Path, command: str, *flags: str) -> subprocess.CompletedProcess:
-    """Runs `python -m darts_adv_tf.<command>` in a folder and waits for its end."""
+    """Runs `python -m darts_adv_tf.<command>` in a folder and waits for its end.
+
+    With the user's usual environment, in which nobody set TensorFlow's log level.
+    """
+    usual = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run(
         [sys.executable, "-m", f"darts_adv_tf.{command}", *flags],
         capture_output=True,
         text=True,
         check=False,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**usual, "PYTHONPATH": str(REPOSITORY)},
     )
 
 

@@ -18,6 +18,8 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # What a command sets for its own process goes with the test.
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def status_of(main, argv=(), command: str = "search") -> int:

@@ -161,13 +161,13 @@ def read_events(workdir, phase):
 
 
 def read_checkpoint(workdir, phase):
-    """Arrays by name."""
+    """Arrays by name, but for the number of saves, which depends on the time they take."""
     (index,) = (workdir / "checkpoints" / phase).glob("*.index")
     reader = tf.train.load_checkpoint(str(index.with_suffix("")))
     return {
         name: reader.get_tensor(name)
         for name in reader.get_variable_to_shape_map()
-        if not name.startswith("_")
+        if not name.startswith(("_", "save_counter"))
     }
 
 

@@ -15,7 +15,6 @@ from darts_adv_tf.errors import ConfigurationError, StorageError, UserError
 
 # 128 and the number of SIGINT, as a shell reports it.
 INTERRUPTED_STATUS = 130
-_RESOURCE_EXHAUSTED = 8  # among TensorFlow's error codes
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _STORAGE_REMEDIES = {
     errno.ENOSPC: "Free space on that disk, or name a --workdir on another.",
@@ -48,7 +47,7 @@ def run(
     arguments = sys.argv[1:] if argv is None else argv
     try:
         if run_flags.is_help_requested(arguments):
-            print(run_flags.help_text(command), flush=True)
+            _print_help(command)
             sys.exit(0)
         config = run_flags.config_from_flags(command, arguments)
         with _quiet_start():
@@ -56,10 +55,6 @@ def run(
 
             tf.config.list_physical_devices()
         main(config)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough of it, as in --help | head.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except KeyboardInterrupt:
         print(
             f"{command}: interrupted. What was written stays in the work directory; a new run "
@@ -70,6 +65,15 @@ def run(
     except Exception as error:
         sys.exit(_report(command, error))
     sys.exit(0)
+
+
+def _print_help(command: str) -> None:
+    try:
+        print(run_flags.help_text(command), flush=True)
+    except BrokenPipeError:
+        # The reader has seen enough, as in --help | head. What is left in the buffer would raise
+        # again at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(command: str, error: Exception) -> int:
@@ -102,7 +106,8 @@ def _as_user_error(error: Exception) -> UserError | None:
     for reason, number in reasons.items():
         if reason in error.message:
             return StorageError(rule, received=error.message, remedy=_STORAGE_REMEDIES[number])
-    return _lack_of_memory(error) if error.error_code == _RESOURCE_EXHAUSTED else None
+    is_lack_of_memory = isinstance(error, tensorflow.errors.ResourceExhaustedError)
+    return _lack_of_memory(error) if is_lack_of_memory else None
 
 
 def _lack_of_memory(error: Exception) -> ConfigurationError:

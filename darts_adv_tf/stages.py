@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from darts_adv_tf.builder import Builder
@@ -42,7 +41,6 @@ def begin(builder: Builder) -> None:
         f"data: {len(dataset.cases)} cases of {dataset.name}, {len(split.train)} train, "
         f"{len(split.val)} val, {len(split.test)} test"
     )
-    Path(config.workdir).mkdir(parents=True, exist_ok=True)
     write_cases_csv(Path(config.workdir) / CASES_FILE, dataset, split)
     save_config(config, config.workdir)
 
@@ -121,15 +119,7 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
         return trainer.step(batch_indices(cases, batch_size, config.seed, number))
 
     with Monitor(config.workdir, "retrain") as monitor:
-        _train(
-            "retrain",
-            builder,
-            step,
-            segmenter,
-            checkpoints,
-            monitor,
-            shown,
-        )
+        _train("retrain", builder, step, segmenter, checkpoints, monitor, shown)
     return segmenter
 
 
@@ -226,4 +216,4 @@ def _draw_overlays(monitor: Monitor, done: int, builder: Builder, predict, name:
         [dataset.cases[index] for index in val[few]],
         dataset.class_names,
     )
-    monitor.picture(done, f"{name}/overlays", np.asarray(picture))
+    monitor.picture(done, f"{name}/overlays", picture)

@@ -174,3 +174,7 @@ def test_a_reader_that_has_seen_enough_of_the_help_is_no_error():
         command, shell=True, capture_output=True, text=True, check=False, cwd=REPOSITORY
     )
     assert process.stdout.startswith("python -m darts_adv_tf.search") and process.stderr == ""
+
+
+def test_a_closed_pipe_during_the_work_does_not_pass_for_done():
+    assert status_of(raising(BrokenPipeError(errno.EPIPE, "Broken pipe"))) == 6

@@ -82,9 +82,9 @@ def _edge_identity(num_edges: int, dtype: str) -> tf.Tensor:
 class MixedOp(keras.layers.Layer):
     """Eq. 6 for the E edges that leave one source: sum over e of op_weights[e] * e(source).
 
-    For E = 1 this is Eq. 6 word for word; for more edges the same numbers, faster. What holds no
-    weights (ReLU, pooling and the normalization behind it) is computed once a source. What does
-    is computed side by side in the channels: a depthwise convolution E times as wide, a 1x1
+    For E = 1 this is Eq. 6 word for word; for more edges the same numbers, faster. Pooling and the
+    normalization behind it hold no weights and are computed once a source. What holds weights is
+    computed side by side in the channels: a depthwise convolution E times as wide, a 1x1
     convolution whose kernel is block-diagonal, and normalization, which works per channel and
     does not see its neighbours. Convolutions of the same step of all four kinds share their 1x1
     product and their normalization.

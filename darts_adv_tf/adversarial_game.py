@@ -9,6 +9,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from darts_adv_tf.layers.rematerialization import differentiated_by
 from darts_adv_tf.losses import adversarial_loss, discriminator_loss, segmentation_loss
 
 Tensors = Sequence[tf.Tensor]
@@ -64,8 +65,8 @@ class AdversarialGame:
 
     Args:
         segmenter: A built Keras model, images (N, H, W, channels) -> logits (N, H, W, K).
-        discriminator: A built layer, (P * N, H, W, K) -> logits (P * N,), called as
-            `discriminator(masks, *op_weights, num_passes=P)`.
+        discriminator: A built layer, (N, H, W, K) -> logits (N,), called as
+            `discriminator(masks, *op_weights)`.
         num_classes: K.
         adversarial_weight: lambda_adv of Eq. 1.
         global_batch_size: The number of images of a batch over all replicas.
@@ -95,28 +96,25 @@ class AdversarialGame:
         return logits, tf.nn.softmax(logits)
 
     def discriminate(
-        self, phi: Tensors, alpha: Tensors, images: tf.Tensor, *masks: tf.Tensor
-    ) -> list[tf.Tensor]:
-        """Judges several passes of masks of the same images.
+        self, phi: Tensors, alpha: Tensors, images: tf.Tensor, masks: tf.Tensor
+    ) -> tf.Tensor:
+        """Judges masks; real and fake ones apart, each with its own batch statistics.
 
         Args:
             phi: The discriminator's weights.
             alpha: (14, 8) of the normal and the reduction cells; empty for a discrete
                 discriminator.
             images: (N, H, W, channels).
-            *masks: Each (N, H, W, K).
+            masks: (N, H, W, K).
 
         Returns:
-            Logits (N,), one a pass.
+            Logits (N,).
         """
         if self.discriminator_sees_images:
-            masks = [tf.concat([mask, images], axis=-1) for mask in masks]
+            masks = tf.concat([masks, images], axis=-1)
         op_weights = [tf.nn.softmax(scores) for scores in alpha]
-        stacked = tf.concat(masks, axis=0)
-        logits, _ = self.discriminator.stateless_call(
-            phi, [], stacked, *op_weights, num_passes=len(masks)
-        )
-        return tf.split(logits, len(masks))
+        logits, _ = self.discriminator.stateless_call(phi, [], masks, *op_weights)
+        return logits
 
     def real_masks(self, labels: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         """Ground truth as the discriminator sees it: one-hot, (N, H, W, K)."""
@@ -145,13 +143,14 @@ class AdversarialGame:
         real_masks = self.real_masks(batch.labels, fake_masks.dtype)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([*phi, fake_masks])
-            real_logits, fake_logits = self.discriminate(
-                phi, alpha, batch.images, real_masks, fake_masks
-            )
+            real_logits = self.discriminate(phi, alpha, batch.images, real_masks)
+            fake_logits = self.discriminate(phi, alpha, batch.images, fake_masks)
             discriminator = self.global_mean(discriminator_loss(real_logits, fake_logits))
             adversarial = self.weighted_adversarial_loss(fake_logits)
-        by_phi = tape.gradient(discriminator, phi)
-        by_fake_masks = tape.gradient(adversarial, fake_masks)
+        with differentiated_by("kernels", "scale"):
+            by_phi = tape.gradient(discriminator, phi)
+        with differentiated_by():
+            by_fake_masks = tape.gradient(adversarial, fake_masks)
         del tape
         by_theta = segmenter_tape.gradient(
             [segmentation, fake_masks],
@@ -177,8 +176,9 @@ class AdversarialGame:
 
     def discriminator_loss(self, phi, alpha, images, real_masks, fake_masks) -> tf.Tensor:
         """Eq. 2, a scalar."""
-        logits = self.discriminate(phi, alpha, images, real_masks, fake_masks)
-        return self.global_mean(discriminator_loss(*logits))
+        real_logits = self.discriminate(phi, alpha, images, real_masks)
+        fake_logits = self.discriminate(phi, alpha, images, fake_masks)
+        return self.global_mean(discriminator_loss(real_logits, fake_logits))
 
     def _accuracy(self, right: tf.Tensor) -> tf.Tensor:
         return self.global_mean(tf.cast(right, tf.float32))

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial_game import AdversarialGame, Batch, Tensors
 from darts_adv_tf.distribution import sum_over_replicas
+from darts_adv_tf.layers.rematerialization import differentiated_by
 
 ArchitectureGradientMode = Literal["exact", "finite_difference", "first_order"]
 
@@ -112,12 +113,13 @@ def virtual_step_products(game, theta, phi, alpha, train_batch):
 
     def products(v_theta: Tensors, v_phi: Tensors) -> list[tf.Tensor]:
         tangent = _segmenter_tangent(game, theta, train_batch.images, v_theta)
-        return tape.gradient(
-            [training.by_fake_masks, *training.by_phi],
-            alpha,
-            output_gradients=[tangent, *v_phi],
-            unconnected_gradients=WITHOUT_EFFECT,
-        )
+        with differentiated_by("op_weights"):
+            return tape.gradient(
+                [training.by_fake_masks, *training.by_phi],
+                alpha,
+                output_gradients=[tangent, *v_phi],
+                unconnected_gradients=WITHOUT_EFFECT,
+            )
 
     return training, products
 
@@ -157,10 +159,9 @@ def finite_difference_products(
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(alpha)
-        logits_above, logits_below = game.discriminate(phi, alpha, images, fake_above, fake_below)
-        along_theta = game.weighted_adversarial_loss(logits_above) - game.weighted_adversarial_loss(
-            logits_below
-        )
+        along_theta = game.weighted_adversarial_loss(
+            game.discriminate(phi, alpha, images, fake_above)
+        ) - game.weighted_adversarial_loss(game.discriminate(phi, alpha, images, fake_below))
         along_phi = game.discriminator_loss(
             phi_above, alpha, images, real_masks, fake_masks
         ) - game.discriminator_loss(phi_below, alpha, images, real_masks, fake_masks)

@@ -1,4 +1,4 @@
-"""Sums over the replicas of a distribution strategy."""
+"""Sums and means over the replicas of a distribution strategy."""
 
 from collections.abc import Sequence
 
@@ -11,3 +11,11 @@ def sum_over_replicas(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     if context.num_replicas_in_sync == 1:
         return list(tensors)
     return context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors))
+
+
+def mean_over_replicas(tensor: tf.Tensor, synchronized: bool = True) -> tf.Tensor:
+    """The mean of a tensor over all replicas; differentiable. If not synchronized, the tensor."""
+    if not synchronized:
+        return tensor
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, tensor)

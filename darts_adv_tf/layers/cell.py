@@ -1,6 +1,6 @@
 """A cell in both phases: with every edge mixed (search), and with the kept edges only (derived).
 
-Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels.
+Legend: N batch, H, W, C channels.
 """
 
 import itertools
@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from darts_adv_tf.genotype import EDGES, NUM_INPUT_NODES, NUM_INTERMEDIATE_NODES
-from darts_adv_tf.layers.mixed_op import MixedOp, MixingWeights
+from darts_adv_tf.layers.mixed_op import MixedOp
 from darts_adv_tf.layers.normalization import NormalizationMode
 from darts_adv_tf.layers.operations import FactorizedReduce, ReluConvolution, make_operation
 
@@ -33,8 +33,8 @@ class Cell(keras.layers.Layer):
         affine: Whether normalization learns a scale and an offset.
 
     Shapes:
-        older (P * N, H or 2 H, W or 2 W, any), newer (P * N, H, W, any)
-        -> (P * N, H', W', 4 C), with H' = ceil(H / 2) in a reduction cell, else H.
+        older (N, H or 2 H, W or 2 W, any), newer (N, H, W, any)
+        -> (N, H', W', 4 C), with H' = ceil(H / 2) in a reduction cell, else H.
     """
 
     def __init__(
@@ -69,11 +69,8 @@ class Cell(keras.layers.Layer):
         for prepare, shape in zip(self.prepare, (older_shape, newer_shape), strict=True):
             prepare.build(shape)
 
-    def _input_nodes(self, older, newer, num_passes):
-        return [
-            prepare(x, num_passes=num_passes)
-            for prepare, x in zip(self.prepare, (older, newer), strict=True)
-        ]
+    def _input_nodes(self, older, newer):
+        return [prepare(x) for prepare, x in zip(self.prepare, (older, newer), strict=True)]
 
     def _output_node(self, nodes):
         """The concatenation of the intermediate nodes, by stacking: the gradient of that is the
@@ -94,7 +91,7 @@ class Cell(keras.layers.Layer):
 class SearchCell(Cell):
     """Eq. 5 with every edge a mixture of all operations (Eq. 6).
 
-    Called with the two inputs and one `MixingWeights` a source node.
+    Called with the two inputs and `op_weights` (E, 8) a source node.
     """
 
     def __init__(
@@ -118,14 +115,14 @@ class SearchCell(Cell):
         for mixed_op in self.mixed_ops:
             mixed_op.build((*newer_shape[:-1], self.channels))
 
-    def call(self, older, newer, mixing_weights: list[MixingWeights], num_passes: int = 1):
-        nodes = self._input_nodes(older, newer, num_passes)
+    def call(self, older, newer, op_weights: list[tf.Tensor]):
+        nodes = self._input_nodes(older, newer)
         incoming: dict[int, list[tf.Tensor]] = {}
         for source in SOURCES:
             if source >= NUM_INPUT_NODES:
                 nodes.append(tf.add_n(incoming[source]))
             mixed_op = self.mixed_ops[source]
-            y = mixed_op(nodes[source], mixing_weights[source], num_passes=num_passes)
+            y = mixed_op(nodes[source], op_weights[source])
             targets = [edge[1] for edge in EDGES if edge[0] == source]
             y = tf.reshape(y, [*y.shape[:-1], len(targets), self.channels])
             for target, edge in zip(targets, tf.unstack(y, axis=-2), strict=True):
@@ -182,11 +179,11 @@ class DerivedCell(Cell):
         for operation in itertools.chain.from_iterable(self.operations):
             operation.build((*newer_shape[:-1], self.channels))
 
-    def call(self, older, newer, num_passes: int = 1):
-        nodes = self._input_nodes(older, newer, num_passes)
+    def call(self, older, newer):
+        nodes = self._input_nodes(older, newer)
         for edges, operations in zip(self.kept_edges, self.operations, strict=True):
             incoming = [
-                operation(nodes[source], num_passes=num_passes)
+                operation(nodes[source])
                 for (_, source), operation in zip(edges, operations, strict=True)
             ]
             nodes.append(tf.add_n(incoming))

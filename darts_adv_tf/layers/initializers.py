@@ -14,3 +14,25 @@ def convolution_uniform(fan_in: int) -> keras.initializers.Initializer:
     """
     bound = fan_in**-0.5
     return keras.initializers.RandomUniform(-bound, bound)
+
+
+class ConvolutionUniform(keras.initializers.Initializer):
+    """`convolution_uniform` for kernels of several fan-ins, one below the other in a matrix.
+
+    Args:
+        rows_and_fan_ins: For each kind of kernel its number of rows and its fan-in.
+    """
+
+    def __init__(self, rows_and_fan_ins: tuple[tuple[int, int], ...]):
+        self.rows_and_fan_ins = rows_and_fan_ins
+
+    def __call__(self, shape, dtype=None):
+        _, columns = shape
+        parts = [
+            convolution_uniform(fan_in)((rows, columns), dtype)
+            for rows, fan_in in self.rows_and_fan_ins
+        ]
+        return keras.ops.concatenate(parts, axis=0)
+
+    def get_config(self):
+        return {"rows_and_fan_ins": self.rows_and_fan_ins}

@@ -1,82 +1,101 @@
 """The continuous relaxation of the choice of an operation, for all edges that leave a source.
 
-Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels, E edges that leave
-the source, O = 8 operations.
+Legend: N batch, H, W, C channels, E edges that leave
+the source.
 """
-
-from functools import cache
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from darts_adv_tf.layers.initializers import convolution_uniform
+from darts_adv_tf.genotype import PRIMITIVES
+from darts_adv_tf.layers.initializers import ConvolutionUniform
 from darts_adv_tf.layers.normalization import NormalizationMode, normalize
-from darts_adv_tf.layers.operations import pointwise
+from darts_adv_tf.layers.normalized_product import normalized_product
+from darts_adv_tf.layers.operations import halve, output_size
 from darts_adv_tf.layers.primitives import (
     average_pool,
     depthwise,
     dilated_depthwise,
-    every_second_pixel,
     max_pool,
+    side_by_side,
+    size_of,
+    split_rows,
+    spread,
 )
+from darts_adv_tf.layers.rematerialization import rematerialized
+
+NUM_DEPTHWISE = 3
+"""Of each size: first and second of the separable convolution, and the dilated one."""
+NUM_POINTWISE = 6
+"""First and second of both separable convolutions, and one of each dilated one."""
 
 
-class MixingWeights(NamedTuple):
-    """`op_weights` of E edges, spread over the channels as `MixedOp` multiplies by them.
-
-    Attributes:
-        pools: (1, 1, 2 C, E C), a 1x1 kernel that mixes max pool and average pool: the Kronecker
-            product of their weights with the identity of the channels.
-        skip: (E C,), the weight of the skip connection.
-        dilated_3x3, dilated_5x5: (E C,), the weights of the dilated convolutions.
-        separable: (2, 1, 1, 1, E C), the weights of the separable 3x3 and 5x5 convolution.
-    """
-
-    pools: tf.Tensor
-    skip: tf.Tensor
-    dilated_3x3: tf.Tensor
-    dilated_5x5: tf.Tensor
-    separable: tf.Tensor
-
-
-def spread_op_weights(
-    op_weights: tf.Tensor, channels: int, edge_counts: tuple[int, ...]
-) -> list[MixingWeights]:
-    """Spreads the weights of edges over channels, once for all cells of equal channels.
-
-    Args:
-        op_weights: (sum of edge_counts, O), the edges of one source after those of another.
-        channels: C.
-        edge_counts: E of each source.
-
-    Returns:
-        One `MixingWeights` a source.
-    """
-    num_edges = sum(edge_counts)
-    widths = [edges * channels for edges in edge_counts]
+@rematerialized
+def mixed_operations(
+    x: tf.Tensor,
+    op_weights: tf.Tensor,
+    kernels: tf.Tensor,
+    *,
+    stride: int,
+    normalization: NormalizationMode,
+) -> tf.Tensor:
+    """Eq. 6 for all edges that leave a source; see `MixedOp`, whose arithmetic this is."""
+    channels, num_edges = size_of(x)[-1], size_of(op_weights)[0]
+    width = num_edges * channels
+    depthwise_3x3, depthwise_5x5, *kernels = split_rows(kernels, _kernel_rows(channels, stride))
+    first_3x3, second_3x3, dilated_3x3 = _depthwise_kernels(depthwise_3x3, 3)
+    first_5x5, second_5x5, dilated_5x5 = _depthwise_kernels(depthwise_5x5, 5)
+    products = tf.unstack(tf.reshape(kernels[0], [NUM_POINTWISE, num_edges, channels, channels]))
     by_operation = tf.transpose(op_weights)  # `none` adds nothing but to the softmax
-    pools = tf.reshape(by_operation[1:3], [2, 1, num_edges, 1])
-    identity = _identity(channels, by_operation.dtype.name)
-    kernel = tf.reshape(pools * identity, [1, 1, 2 * channels, num_edges * channels])
-    wide = tf.repeat(by_operation[3:], channels, axis=1)
-    skip, _, _, dilated_3x3, dilated_5x5 = tf.unstack(wide)
-    separable = tf.reshape(wide[1:3], [2, 1, 1, 1, -1])
-    parts = (kernel, skip, dilated_3x3, dilated_5x5, separable)
-    by_source = zip(*(tf.split(part, widths, axis=-1) for part in parts), strict=True)
-    return [MixingWeights(*parts) for parts in by_source]
+    weights = tf.unstack(spread(by_operation, channels), num=len(PRIMITIVES))
+    unweighted = tf.ones([width], x.dtype)
+
+    rectified = tf.nn.relu(x)
+    pools = tf.concat([max_pool(x, stride), average_pool(x, stride)], axis=-1)
+    pools = normalize(pools, normalization, channels)
+    if stride == 1:
+        pools = tf.concat([pools, x], axis=-1)
+        mixtures = [_mixed(pools, by_operation[1:4], channels)]
+    else:
+        mixtures = [
+            _mixed(pools, by_operation[1:3], channels),
+            halve(rectified, kernels[1], weights[3], channels, normalization),
+        ]
+
+    wide = side_by_side(rectified, num_edges)
+    dilated = dilated_depthwise(wide, (dilated_3x3, dilated_5x5), stride)
+    for y, kernel, weight in zip(dilated, products[4:], weights[6:], strict=True):
+        mixtures.append(normalized_product(y, kernel, weight, normalization))
+    for first, second, kernel_1, kernel_2, weight in (
+        (first_3x3, second_3x3, *products[0:2], weights[4]),
+        (first_5x5, second_5x5, *products[2:4], weights[5]),
+    ):
+        y = depthwise(wide, first, stride)
+        y = normalized_product(y, kernel_1, unweighted, normalization)
+        y = depthwise(tf.nn.relu(y), second)
+        mixtures.append(normalized_product(y, kernel_2, weight, normalization))
+    return tf.add_n(mixtures)
 
 
-@cache
-def _identity(channels: int, dtype: str) -> tf.Tensor:
-    with tf.init_scope():
-        return tf.eye(channels, dtype=dtype)[:, None]
+def _kernel_rows(channels, stride):
+    rows = [NUM_DEPTHWISE * 9, NUM_DEPTHWISE * 25, NUM_POINTWISE * channels]
+    return rows if stride == 1 else [*rows, channels]
 
 
-@cache
-def _edge_identity(num_edges: int, dtype: str) -> tf.Tensor:
-    with tf.init_scope():
-        return tf.eye(num_edges, dtype=dtype)[:, None, :, None]
+def _depthwise_kernels(rows, size):
+    return tf.unstack(tf.reshape(rows, [NUM_DEPTHWISE, size, size, -1, 1]))
+
+
+def _mixed(images, op_weights, channels):
+    """Weighted sums of O images that stand side by side, one for each edge.
+
+    As one 1x1 convolution, whose kernel is the Kronecker product of the weights (O, E) with the
+    identity of the channels: (N, H, W, O C) -> (N, H, W, E C).
+    """
+    num_kinds, num_edges = size_of(op_weights)
+    kernel = op_weights[:, None, :, None] * tf.eye(channels, dtype=op_weights.dtype)[:, None, :]
+    kernel = tf.reshape(kernel, [1, 1, num_kinds * channels, num_edges * channels])
+    return tf.nn.conv2d(images, kernel, 1, "VALID")
 
 
 class MixedOp(keras.layers.Layer):
@@ -86,11 +105,10 @@ class MixedOp(keras.layers.Layer):
     normalization behind it hold no weights and are computed once a source. What holds weights is
     computed side by side in the channels: a depthwise convolution E times as wide, a 1x1
     convolution whose kernel is block-diagonal, and normalization, which works per channel and
-    does not see its neighbours. Convolutions of the same step of all four kinds share their 1x1
-    product and their normalization.
+    does not see its neighbours.
 
-    The layer owns the weights of E x 4 convolutions, stacked by shape, and with stride 2 those of
-    E factorized reductions. It learns no scale and no offset: op_weights carry the scale.
+    The layer owns the weights of E x 4 convolutions, and with stride 2 those of E factorized
+    reductions. It learns no scale and no offset: op_weights carry the scale.
 
     Args:
         channels: C.
@@ -99,7 +117,7 @@ class MixedOp(keras.layers.Layer):
         normalization: Which statistics normalization uses; see `normalize`.
 
     Shapes:
-        x (P * N, H, W, C), `MixingWeights` of E edges -> (P * N, H', W', E * C), edge-major, with
+        x (N, H, W, C), op_weights (E, 8) -> (N, H', W', E * C), edge-major, with
         H' = ceil(H / stride).
 
     Reference:
@@ -122,118 +140,25 @@ class MixedOp(keras.layers.Layer):
 
     def build(self, input_shape):
         del input_shape
-        edges, channels = self.num_edges, self.channels
-        # One row for each of separable first, separable second, dilated.
-        self.depthwise_3x3 = self.add_weight(
-            shape=(3, 3, 3, edges * channels, 1),
-            initializer=convolution_uniform(fan_in=9),
-            name="depthwise_3x3",
-        )
-        self.depthwise_5x5 = self.add_weight(
-            shape=(3, 5, 5, edges * channels, 1),
-            initializer=convolution_uniform(fan_in=25),
-            name="depthwise_5x5",
-        )
-        # One row for each of dilated 3x3, dilated 5x5, and the first steps of separable 3x3, 5x5.
-        self.pointwise_first = self.add_weight(
-            shape=(4, edges, channels, channels),
-            initializer=convolution_uniform(fan_in=channels),
-            name="pointwise_first",
-        )
-        # The second steps of separable 3x3, 5x5.
-        self.pointwise_second = self.add_weight(
-            shape=(2, edges, channels, channels),
-            initializer=convolution_uniform(fan_in=channels),
-            name="pointwise_second",
-        )
-        if self.stride == 2:
-            half = channels // 2
-            self.reduce_even = self.add_weight(
-                shape=(channels, edges * half),
-                initializer=convolution_uniform(fan_in=channels),
-                name="reduce_even",
-            )
-            self.reduce_odd = self.add_weight(
-                shape=(channels, edges * (channels - half)),
-                initializer=convolution_uniform(fan_in=channels),
-                name="reduce_odd",
-            )
-
-    def call(self, x, mixing_weights: MixingWeights, num_passes: int = 1):
-        wide = self._side_by_side(x)
-        rectified = tf.nn.relu(wide)
-        skip = wide if self.stride == 1 else self._factorized_reduce(tf.nn.relu(x), num_passes)
-        return tf.add_n(
-            [
-                self._mixed_pools(x, mixing_weights, num_passes),
-                skip * mixing_weights.skip,
-                *self._weighted_convolutions(rectified, mixing_weights, num_passes),
-            ]
+        rows = _kernel_rows(self.channels, self.stride)
+        fan_ins = (9, 25, self.channels, self.channels)
+        self.kernels = self.add_weight(
+            shape=(sum(rows), self.num_edges * self.channels),
+            initializer=ConvolutionUniform(tuple(zip(rows, fan_ins, strict=False))),
+            name="kernels",
         )
 
-    def _side_by_side(self, x):
-        """E copies of the image in the channels: stacked, whose gradient is the cheapest."""
-        if self.num_edges == 1:
-            return x
-        copies = tf.stack([x] * self.num_edges, axis=-2)
-        return tf.reshape(copies, [*x.shape[:-1], self.num_edges * self.channels])
-
-    def _mixed_pools(self, x, mixing_weights, num_passes):
-        """Both poolings and their normalization once a source, mixed for all its edges."""
-        pools = tf.stack([max_pool(x, self.stride), average_pool(x, self.stride)], axis=-2)
-        shape = [*pools.shape[:-2], 2 * self.channels]
-        pools = normalize(pools, self.normalization, num_passes, self.channels, shape)
-        return tf.nn.conv2d(pools, mixing_weights.pools, 1, "VALID")
-
-    def _factorized_reduce(self, rectified, num_passes):
-        """The skip connection of stride 2 of each edge."""
-        halves = []
-        kernels = (self.reduce_even, self.reduce_odd)
-        for pixels, kernel in zip(every_second_pixel(rectified), kernels, strict=True):
-            half = pointwise(pixels, kernel)
-            halves.append(tf.reshape(half, [*half.shape[:-1], self.num_edges, -1]))
-        y = tf.concat(halves, axis=-1)
-        shape = [*y.shape[:-2], self.num_edges * self.channels]
-        return normalize(y, self.normalization, num_passes, self.channels, shape)
-
-    def _weighted_convolutions(self, rectified, mixing_weights, num_passes):
-        """The four convolutions of each edge, weighted.
-
-        The dilated ones and the first step of the separable ones read the same image, so they
-        share the product with their 1x1 kernels and the normalization.
-        """
-        first_3x3, second_3x3, dilated_3x3 = tf.unstack(tf.convert_to_tensor(self.depthwise_3x3))
-        first_5x5, second_5x5, dilated_5x5 = tf.unstack(tf.convert_to_tensor(self.depthwise_5x5))
-        y = [
-            *dilated_depthwise(rectified, (dilated_3x3, dilated_5x5), self.stride),
-            depthwise(rectified, first_3x3, self.stride),
-            depthwise(rectified, first_5x5, self.stride),
-        ]
-        y = self._multiply_and_normalize(y, self.pointwise_first, num_passes)
-        dilated_3x3, dilated_5x5, *separable = tf.unstack(y)
-        y = [
-            depthwise(tf.nn.relu(step), kernel)
-            for step, kernel in zip(separable, (second_3x3, second_5x5), strict=True)
-        ]
-        separable = self._multiply_and_normalize(y, self.pointwise_second, num_passes)
-        return [
-            dilated_3x3 * mixing_weights.dilated_3x3,
-            dilated_5x5 * mixing_weights.dilated_5x5,
-            *tf.unstack(separable * mixing_weights.separable),
-        ]
-
-    def _multiply_and_normalize(self, images, kernels, num_passes):
-        """A 1x1 convolution for each image, whose kernel (E C, E C) is block-diagonal: no edge
-        reads another edge's channels."""
-        width = self.num_edges * self.channels
-        shape = [len(images), *images[0].shape]
-        kernels = tf.convert_to_tensor(kernels)
-        if self.num_edges > 1:
-            kernels = tf.reshape(kernels, [*kernels.shape[:3], 1, kernels.shape[3]])
-            kernels *= _edge_identity(self.num_edges, kernels.dtype.name)
-        kernels = tf.reshape(kernels, [len(images), width, width])
-        y = tf.reshape(tf.stack(images), [len(images), -1, width]) @ kernels
-        return normalize(y, self.normalization, num_passes, self.channels, shape)
+    def call(self, x, op_weights):
+        y = mixed_operations(
+            x,
+            op_weights,
+            self.kernels,
+            stride=self.stride,
+            normalization=self.normalization,
+            inlined=self.normalization == "sync_batch",
+        )
+        y.set_shape([*output_size(x, self.stride), self.num_edges * self.channels])
+        return y
 
     def get_config(self):
         return super().get_config() | {

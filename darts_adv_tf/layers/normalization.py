@@ -1,26 +1,20 @@
 """Normalization by statistics of the batch, with a gradient that can itself be differentiated.
 
-Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels, E edges.
+Legend: N batch, H, W, C channels, E edges.
 """
 
-from collections.abc import Sequence
-from functools import cache
 from typing import Literal, get_args
 
 import keras
 import tensorflow as tf
 
+from darts_adv_tf.distribution import mean_over_replicas
+from darts_adv_tf.layers.primitives import constant, size_of
+
 NormalizationMode = Literal["batch", "sync_batch", "group"]
 
 EPSILON = 1e-5
 GROUP_SIZE = 4
-
-
-@cache
-def _constant(value: int | float | tuple[int, ...], dtype: str) -> tf.Tensor:
-    """A constant that all nodes of a graph share, where a literal would be a node at each use."""
-    with tf.init_scope():
-        return tf.constant(value, dtype)
 
 
 def _standardize(x: tf.Tensor, axes: tuple[int, ...], synchronized: bool) -> tf.Tensor:
@@ -44,19 +38,15 @@ def _standardize(x: tf.Tensor, axes: tuple[int, ...], synchronized: bool) -> tf.
         The shape of `x`.
     """
     dtype = x.dtype.name
-    axes = _constant(axes, "int32")
+    axes = constant(axes, "int32")
 
     def mean(tensor: tf.Tensor) -> tf.Tensor:
-        local = tf.reduce_mean(tensor, axes, keepdims=True)
-        if not synchronized:
-            return local
-        context = tf.distribute.get_replica_context()
-        return context.all_reduce(tf.distribute.ReduceOp.MEAN, local)
+        return mean_over_replicas(tf.reduce_mean(tensor, axes, keepdims=True), synchronized)
 
     @tf.custom_gradient
     def standardize(x):
         centered = x - mean(x)
-        scale = tf.math.rsqrt(mean(tf.square(centered)) + _constant(EPSILON, dtype))
+        scale = tf.math.rsqrt(mean(tf.square(centered)) + constant(EPSILON, dtype))
         y = centered * scale
 
         @tf.custom_gradient
@@ -70,7 +60,7 @@ def _standardize(x: tf.Tensor, axes: tuple[int, ...], synchronized: bool) -> tf.
                 centered_u = u - mean_u
                 to_g = scale * (centered_u - y * mean_uy)
                 product = mean_gy * mean_uy
-                along_y = mean(u * g) - mean_u * mean_g - _constant(3.0, dtype) * product
+                along_y = mean(u * g) - mean_u * mean_g - constant(3.0, dtype) * product
                 terms = [centered_u * mean_gy, centered_g * mean_uy, y * along_y]
                 return to_g, tf.add_n(terms) * -tf.square(scale)
 
@@ -81,48 +71,41 @@ def _standardize(x: tf.Tensor, axes: tuple[int, ...], synchronized: bool) -> tf.
     return standardize(x)
 
 
-def normalize(
-    x: tf.Tensor,
-    mode: NormalizationMode,
-    num_passes: int,
-    num_channels: int,
-    shape: Sequence[int] | None = None,
-) -> tf.Tensor:
-    """Standardizes each channel, or each group of channels, of every operation and pass.
+def normalize(x: tf.Tensor, mode: NormalizationMode, num_channels: int | tf.Tensor) -> tf.Tensor:
+    """Standardizes each channel, or each group of channels, of every operation.
 
     Args:
-        x: (..., P * N, H, W, E * C): results of operations on E edges that stand side by side.
-        mode: `batch`: statistics of a channel over the images of one pass, on this replica;
-            `sync_batch`: over all replicas; `group`: of four neighbouring channels of one
-            operation (all, if they cannot be divided so) within one image, independent of the
-            batch.
-        num_passes: P.
+        x: (N, H, W, E * C): results of operations on E edges that stand side by side.
+        mode: `batch`: statistics of a channel over all images, on this replica; `sync_batch`:
+            over all replicas; `group`: of four neighbouring channels of one operation (all, if
+            they cannot be divided so) within one image, independent of the batch.
         num_channels: C of one operation, which groups do not cross.
-        shape: The shape of `x`, where it comes with some of its axes merged.
 
     Returns:
-        `shape`.
+        The shape of `x`.
 
     Raises:
-        ValueError: If there is no such mode, or the passes are not equally long.
+        ValueError: If there is no such mode.
     """
-    shape = x.shape if shape is None else shape
-    *operations, batch, height, width, channels = shape
-    if mode not in get_args(NormalizationMode) or batch % num_passes:
+    if mode not in get_args(NormalizationMode):
         raise ValueError(
-            f"Normalization is one of {get_args(NormalizationMode)}, over passes of equal length. "
-            f"Received: mode={mode!r}, num_passes={num_passes} for a batch of {batch}"
+            f"Normalization is one of {get_args(NormalizationMode)}. Received: mode={mode!r}"
         )
-    if mode == "group":
-        size = GROUP_SIZE if num_channels % GROUP_SIZE == 0 else num_channels
-        grouped = [*operations, batch, height * width, channels // size, size]
-        axes = (-3, -1)
-    else:
-        pixels = batch // num_passes * height * width
-        grouped = [*operations, num_passes, pixels, channels]
-        axes = (-2,)
-    y = _standardize(tf.reshape(x, grouped), axes, synchronized=mode == "sync_batch")
-    return tf.reshape(y, shape)
+    if mode != "group":
+        return _standardize(x, (-4, -3, -2), synchronized=mode == "sync_batch")
+    batch, height, width, channels = size_of(x)
+    size = _group_size(num_channels)
+    groups = tf.reshape(x, [batch, height * width, channels // size, size])
+    y = _standardize(groups, (-3, -1), synchronized=False)
+    y = tf.reshape(y, [batch, height, width, channels])
+    y.set_shape(x.shape)
+    return y
+
+
+def _group_size(num_channels):
+    if isinstance(num_channels, int):
+        return GROUP_SIZE if num_channels % GROUP_SIZE == 0 else num_channels
+    return tf.where(num_channels % GROUP_SIZE == 0, GROUP_SIZE, num_channels)
 
 
 class Normalization(keras.layers.Layer):
@@ -135,7 +118,7 @@ class Normalization(keras.layers.Layer):
         affine: Whether a scale and an offset are learned.
 
     Shapes:
-        (P * N, H, W, C) -> the same.
+        (N, H, W, C) -> the same.
     """
 
     def __init__(self, mode: NormalizationMode = "batch", affine: bool = True, **kwargs):
@@ -150,11 +133,9 @@ class Normalization(keras.layers.Layer):
             self.scale = self.add_weight(shape=channels, initializer="ones", name="scale")
             self.offset = self.add_weight(shape=channels, initializer="zeros", name="offset")
 
-    def call(self, x, num_passes: int = 1):
-        y = normalize(x, self.mode, num_passes, x.shape[-1])
-        if self.affine:
-            y = y * self.scale + self.offset
-        return y
+    def call(self, x):
+        y = normalize(x, self.mode, x.shape[-1])
+        return y * self.scale + self.offset if self.affine else y
 
     def get_config(self):
         return super().get_config() | {"mode": self.mode, "affine": self.affine}

@@ -1,6 +1,6 @@
 """The candidate operations of an edge, one layer each, as DARTS (Liu et al., ICLR 2019) has them.
 
-Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels.
+Legend: N batch, H, W, C channels.
 
 These layers are the definition, and what a derived discriminator is made of. A search computes
 the same operations for many edges at once: see `MixedOp`.
@@ -11,17 +11,72 @@ import tensorflow as tf
 
 from darts_adv_tf.layers.initializers import convolution_uniform
 from darts_adv_tf.layers.normalization import Normalization, NormalizationMode
+from darts_adv_tf.layers.normalized_product import normalized_product
 from darts_adv_tf.layers.primitives import (
     average_pool,
     depthwise,
     dilated_depthwise,
     every_second_pixel,
     max_pool,
+    size_of,
 )
+from darts_adv_tf.layers.rematerialization import rematerialized
+
+
+def normalized_convolution(x, kernel, scale, *, normalization, inlined=True):
+    """1x1 convolution of (N, H, W, C') by (C', C), normalization, scale (C,) -> (N, H, W, C)."""
+    del inlined  # it always is
+    return normalized_product(x, tf.convert_to_tensor(kernel)[None], scale, normalization)
+
+
+@rematerialized
+def relu_convolution(x, kernels, scale, *, normalization):
+    """ReLU before a normalized 1x1 convolution."""
+    return normalized_product(tf.nn.relu(x), kernels[None], scale, normalization)
+
+
+@rematerialized
+def factorized_reduce(x, kernels, scale, *, normalization):
+    """See `FactorizedReduce`."""
+    return halve(tf.nn.relu(x), kernels, scale, size_of(kernels)[-1], normalization)
+
+
+def halve(
+    rectified: tf.Tensor,
+    kernel: tf.Tensor,
+    weights: tf.Tensor,
+    channels: int | tf.Tensor,
+    normalization: NormalizationMode,
+) -> tf.Tensor:
+    """The factorized reductions of E edges side by side, behind their ReLU.
+
+    Args:
+        rectified: (N, H, W, C'), what all of them read.
+        kernel: (C', E * C). Of each edge's columns the first half reads the even pixels, the rest
+            the odd ones.
+        weights: (E * C,).
+        channels: C.
+        normalization: See `normalize`.
+
+    Returns:
+        (N, ceil(H / 2), ceil(W / 2), E * C), normalized and weighted.
+    """
+    reads_even = tf.range(size_of(kernel)[-1]) % channels < channels // 2
+    share = tf.cast(reads_even, kernel.dtype)
+    kernel = tf.concat([kernel * share, kernel * (1 - share)], axis=0)
+    pixels = tf.concat(every_second_pixel(rectified), axis=-1)
+    # One group: every result reads all pixels. `group` normalization must not cross edges.
+    return normalized_product(pixels, kernel[None], weights, normalization, channels)
+
+
+def output_size(x: tf.Tensor, stride: int) -> list[int | None]:
+    """N, ceil(H / stride) and ceil(W / stride), where they are known."""
+    batch, *sides, _ = x.shape
+    return [batch, *(None if side is None else -(-side // stride) for side in sides)]
 
 
 class Operation(keras.layers.Layer):
-    """An operation on an edge: (P * N, H, W, C) -> (P * N, ceil(H / s), ceil(W / s), C).
+    """An operation on an edge: (N, H, W, C) -> (N, ceil(H / s), ceil(W / s), C).
 
     Args:
         channels: C.
@@ -44,15 +99,12 @@ class Operation(keras.layers.Layer):
         self.normalization = normalization
         self.affine = affine
 
-    def _make_normalization(self) -> Normalization:
-        return Normalization(self.normalization, self.affine, dtype=self.dtype_policy)
-
-    def _add_pointwise(self, in_channels: int, out_channels: int, name: str):
-        """A 1x1 convolution's kernel (in_channels, out_channels)."""
-        return self.add_weight(
-            shape=(in_channels, out_channels),
-            initializer=convolution_uniform(fan_in=in_channels),
-            name=name,
+    def _make_pointwise(self) -> "NormalizedConvolution":
+        return NormalizedConvolution(
+            self.channels,
+            normalization=self.normalization,
+            affine=self.affine,
+            dtype=self.dtype_policy,
         )
 
     def _add_depthwise(self, size: int, channels: int, name: str):
@@ -89,15 +141,17 @@ class Pool(Operation):
             raise ValueError(f"Pooling is 'max' or 'average'. Received: kind={kind!r}")
         self.kind = kind
         self.normalized = normalized
-        self.normalize = self._make_normalization() if normalized else None
+        self.normalize = None
+        if normalized:
+            self.normalize = Normalization(self.normalization, self.affine, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         if self.normalized:
             self.normalize.build(input_shape)
 
-    def call(self, x, num_passes: int = 1):
+    def call(self, x):
         y = max_pool(x, self.stride) if self.kind == "max" else average_pool(x, self.stride)
-        return self.normalize(y, num_passes=num_passes) if self.normalized else y
+        return self.normalize(y) if self.normalized else y
 
     def get_config(self):
         return super().get_config() | {"kind": self.kind, "normalized": self.normalized}
@@ -109,47 +163,58 @@ class Identity(Operation):
     def build(self, input_shape):
         del input_shape
 
-    def call(self, x, num_passes: int = 1):
-        del num_passes
+    def call(self, x):
         return x
 
 
-class FactorizedReduce(Operation):
+class NormalizedConvolution(Operation):
+    """1x1 convolution and normalization. The input may have any number of channels."""
+
+    function = staticmethod(normalized_convolution)
+
+    def build(self, input_shape):
+        in_channels, channels = input_shape[-1], self.channels
+        self.kernel = self.add_weight(
+            shape=(in_channels, channels),
+            initializer=convolution_uniform(fan_in=in_channels),
+            name="kernel",
+        )
+        self.scale = self.offset = None
+        if self.affine:
+            self.scale = self.add_weight(shape=(channels,), initializer="ones", name="scale")
+            self.offset = self.add_weight(shape=(channels,), initializer="zeros", name="offset")
+
+    def call(self, x):
+        scale = tf.ones([self.channels], x.dtype) if self.scale is None else self.scale
+        y = self.function(
+            x,
+            self.kernel,
+            scale,
+            normalization=self.normalization,
+            inlined=self.normalization == "sync_batch",
+        )
+        y.set_shape([*output_size(x, self.stride), self.channels])
+        return y if self.offset is None else y + self.offset
+
+
+class ReluConvolution(NormalizedConvolution):
+    """ReLU, 1x1 convolution, normalization."""
+
+    function = staticmethod(relu_convolution)
+
+
+class FactorizedReduce(NormalizedConvolution):
     """Halves the resolution without losing the odd pixels; also the skip connection of stride 2.
 
-    ReLU, then one 1x1 convolution of stride 2 to half the channels, another, of the image shifted
-    by (1, 1), to the other half, and normalization. The input may have any number of channels.
+    ReLU, then one 1x1 convolution of stride 2 to half the channels (the first half of the
+    kernel's columns), another, of the image shifted by (1, 1), to the other half, and
+    normalization.
     """
+
+    function = staticmethod(factorized_reduce)
 
     def __init__(self, channels: int, stride: int = 2, **kwargs):
         super().__init__(channels, stride, **kwargs)
-        self.normalize = self._make_normalization()
-
-    def build(self, input_shape):
-        half = self.channels // 2
-        self.even = self._add_pointwise(input_shape[-1], half, "even")
-        self.odd = self._add_pointwise(input_shape[-1], self.channels - half, "odd")
-        self.normalize.build((*input_shape[:-1], self.channels))
-
-    def call(self, x, num_passes: int = 1):
-        even, odd = every_second_pixel(tf.nn.relu(x))
-        halves = [pointwise(even, self.even), pointwise(odd, self.odd)]
-        return self.normalize(tf.concat(halves, axis=-1), num_passes=num_passes)
-
-
-class ReluConvolution(Operation):
-    """ReLU, 1x1 convolution, normalization: what brings a cell's input to its channels."""
-
-    def __init__(self, channels: int, stride: int = 1, **kwargs):
-        super().__init__(channels, stride, **kwargs)
-        self.normalize = self._make_normalization()
-
-    def build(self, input_shape):
-        self.kernel = self._add_pointwise(input_shape[-1], self.channels, "kernel")
-        self.normalize.build((*input_shape[:-1], self.channels))
-
-    def call(self, x, num_passes: int = 1):
-        return self.normalize(pointwise(tf.nn.relu(x), self.kernel), num_passes=num_passes)
 
 
 class SeparableConvolution(Operation):
@@ -162,21 +227,20 @@ class SeparableConvolution(Operation):
     def __init__(self, channels: int, size: int, stride: int = 1, **kwargs):
         super().__init__(channels, stride, **kwargs)
         self.size = size
-        self.normalizations = [self._make_normalization() for _ in range(2)]
+        self.pointwise = [self._make_pointwise() for _ in range(2)]
 
     def build(self, input_shape):
         del input_shape
-        channels = self.channels
-        self.depthwise = [self._add_depthwise(self.size, channels, f"depthwise_{i}") for i in "12"]
-        self.pointwise = [self._add_pointwise(channels, channels, f"pointwise_{i}") for i in "12"]
-        for normalization in self.normalizations:
-            normalization.build((None, None, None, channels))
+        self.depthwise = [
+            self._add_depthwise(self.size, self.channels, f"depthwise_{i}") for i in "12"
+        ]
+        for pointwise in self.pointwise:
+            pointwise.build((None, None, None, self.channels))
 
-    def call(self, x, num_passes: int = 1):
+    def call(self, x):
         for index, stride in enumerate((self.stride, 1)):
             x = depthwise(tf.nn.relu(x), tf.convert_to_tensor(self.depthwise[index]), stride)
-            x = pointwise(x, self.pointwise[index])
-            x = self.normalizations[index](x, num_passes=num_passes)
+            x = self.pointwise[index](x)
         return x
 
     def get_config(self):
@@ -193,27 +257,20 @@ class DilatedConvolution(Operation):
     def __init__(self, channels: int, size: int, stride: int = 1, **kwargs):
         super().__init__(channels, stride, **kwargs)
         self.size = size
-        self.normalize = self._make_normalization()
+        self.pointwise = self._make_pointwise()
 
     def build(self, input_shape):
         del input_shape
         self.depthwise = self._add_depthwise(self.size, self.channels, "depthwise")
-        self.pointwise = self._add_pointwise(self.channels, self.channels, "pointwise")
-        self.normalize.build((None, None, None, self.channels))
+        self.pointwise.build((None, None, None, self.channels))
 
-    def call(self, x, num_passes: int = 1):
+    def call(self, x):
         kernel = tf.convert_to_tensor(self.depthwise)
         (y,) = dilated_depthwise(tf.nn.relu(x), (kernel,), self.stride)
-        return self.normalize(pointwise(y, self.pointwise), num_passes=num_passes)
+        return self.pointwise(y)
 
     def get_config(self):
         return super().get_config() | {"size": self.size}
-
-
-def pointwise(x: tf.Tensor, kernel: tf.Tensor | keras.Variable) -> tf.Tensor:
-    """1x1 convolution of (N, H, W, C) by (C, C')."""
-    kernel = tf.convert_to_tensor(kernel)
-    return tf.nn.conv2d(x, tf.reshape(kernel, [1, 1, *kernel.shape]), 1, "VALID")
 
 
 def make_operation(

@@ -8,8 +8,21 @@ only on even sizes, which is another operation than the DARTS source's.
 
 from functools import cache
 
-import numpy as np
 import tensorflow as tf
+
+
+@cache
+def constant(value: int | float | tuple[int, ...], dtype: str) -> tf.Tensor:
+    """A constant that all nodes of a graph share, where a literal would be a node at each use."""
+    with tf.init_scope():
+        return tf.constant(value, dtype)
+
+
+def size_of(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """The sizes of all axes: numbers where the shape is known in advance, else tensors."""
+    if x.shape.is_fully_defined():
+        return x.shape.as_list()
+    return tf.unstack(tf.shape(x))
 
 
 def depthwise(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
@@ -49,16 +62,17 @@ def dilated_depthwise(
     if stride == 2:
         x = x[:, ::2, ::2]
         return tuple(depthwise(x, kernel) for kernel in kernels)
-    _, height, width, _ = x.shape
     pad = max(kernel.shape[0] for kernel in kernels) - 1
-    odd = (height % 2, width % 2)
-    phases = tf.space_to_batch(x, [2, 2], [[pad, pad + odd[0]], [pad, pad + odd[1]]])
+    odd = tf.shape(x)[1:3] % 2
+    around = tf.fill([2], pad)
+    phases = tf.space_to_batch(x, [2, 2], tf.stack([around, around + odd], axis=1))
     outputs = []
     for kernel in kernels:
         y = tf.nn.depthwise_conv2d(phases, kernel, [1, 1, 1, 1], padding="VALID")
-        crop = pad - (kernel.shape[0] - 1)
-        crops = [[crop, crop + odd[0]], [crop, crop + odd[1]]]
-        outputs.append(tf.batch_to_space(y, [2, 2], crops))
+        crop = tf.fill([2], pad - (kernel.shape[0] - 1))
+        y = tf.batch_to_space(y, [2, 2], tf.stack([crop, crop + odd], axis=1))
+        y.set_shape(x.shape)
+        outputs.append(y)
     return tuple(outputs)
 
 
@@ -89,24 +103,8 @@ def average_pool(x: tf.Tensor, stride: int = 1) -> tf.Tensor:
     Returns:
         (N, ceil(H / stride), ceil(W / stride), C).
     """
-    if stride == 1:
-        return tf.nn.avg_pool2d(x, 3, 1, "SAME")
-    padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    pooled = tf.nn.avg_pool2d(padded, 3, stride, "VALID")
-    return pooled * _padding_correction(x.shape[1], x.shape[2], stride, x.dtype.name)
-
-
-@cache
-def _padding_correction(height: int, width: int, stride: int, dtype: str) -> tf.Tensor:
-    """(1, H', W', 1): nine over the number of pixels inside the image, at each output pixel."""
-
-    def pixels_inside(size: int) -> np.ndarray:
-        centers = np.arange(0, size, stride)
-        return 3.0 - (centers == 0) - (centers == size - 1)
-
-    inside = np.outer(pixels_inside(height), pixels_inside(width))
-    with tf.init_scope():
-        return tf.constant((9.0 / inside)[None, :, :, None], dtype)
+    pooled = tf.nn.avg_pool2d(x, 3, 1, "SAME")
+    return pooled if stride == 1 else pooled[:, ::2, ::2]
 
 
 def every_second_pixel(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -118,8 +116,50 @@ def every_second_pixel(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
         Two tensors (N, ceil(H / 2), ceil(W / 2), C).
     """
-    odd = (x.shape[1] % 2, x.shape[2] % 2)
-    shifted = x[:, 1::2, 1::2]
-    if any(odd):
-        shifted = tf.pad(shifted, [[0, 0], [0, odd[0]], [0, odd[1]], [0, 0]])
+    shifted = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])[:, 1::2, 1::2]
     return x[:, ::2, ::2], shifted
+
+
+def side_by_side(x: tf.Tensor, num_copies: int | tf.Tensor) -> tf.Tensor:
+    """E copies of an image in the channels: (N, H, W, C) -> (N, H, W, E * C).
+
+    With the sum over copies as its gradient, and that one's gradient this again.
+    """
+
+    @tf.custom_gradient
+    def copy(x):
+        return tf.tile(x, [1, 1, 1, num_copies]), add
+
+    @tf.custom_gradient
+    def add(y):
+        *images, width = size_of(y)
+        copies = tf.reshape(y, [*images, num_copies, width // num_copies])
+        return tf.reduce_sum(copies, axis=-2), copy
+
+    return copy(x)
+
+
+def split_rows(matrix: tf.Tensor, num_rows: list[int | tf.Tensor]) -> list[tf.Tensor]:
+    """The parts of a matrix that stand one below the other.
+
+    The gradient of TensorFlow's own split, differentiated once more, looks at the parts' gradients to
+    learn how long they are, and has them computed for no more than that.
+    """
+
+    @tf.custom_gradient
+    def split(matrix):
+        parts = tf.split(matrix, tf.stack(num_rows), axis=0, num=len(num_rows))
+        return parts, lambda *gradients: join(*gradients)
+
+    @tf.custom_gradient
+    def join(*parts):
+        return tf.concat(parts, axis=0), split
+
+    return split(matrix)
+
+
+def spread(weights: tf.Tensor, channels: int | tf.Tensor) -> tf.Tensor:
+    """Repeats each weight for the C channels of its edge: (O, E) -> (O, E * C)."""
+    num_rows, num_edges = size_of(weights)
+    wide = weights[:, :, None] * tf.ones([channels], weights.dtype)
+    return tf.reshape(wide, [num_rows, num_edges * channels])

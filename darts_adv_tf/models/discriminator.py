@@ -1,6 +1,6 @@
 """The discriminator that is searched, in both phases: search and derived.
 
-Legend: N batch of one pass, P passes stacked in the batch, H, W, K mask channels, C channels.
+Legend: N batch, H, W, K mask channels, C channels.
 """
 
 import keras
@@ -15,7 +15,6 @@ from darts_adv_tf.layers.cell import (
     SearchCell,
 )
 from darts_adv_tf.layers.initializers import convolution_uniform
-from darts_adv_tf.layers.mixed_op import spread_op_weights
 from darts_adv_tf.layers.normalization import Normalization, NormalizationMode
 
 CELL_PATTERN = "NRNRNRN"
@@ -31,16 +30,13 @@ class Discriminator(keras.layers.Layer):
     optional: cells end in normalization without offset, so without it the mean of each channel
     over a batch is zero, and with it the mean logit, for real and fake alike.
 
-    Several passes may be stacked in the batch (real masks, then fake ones): their normalization
-    statistics stay apart, so the result is that of separate calls, for one graph.
-
     Args:
         channels: C of the cells before the first reduction.
         cell_pattern: One letter a cell, N (normal) or R (reduction).
         normalization: Which statistics normalization uses; see `normalize`.
 
     Shapes:
-        masks (P * N, H, W, K) -> logits (P * N,), positive for real.
+        masks (N, H, W, K) -> logits (N,), positive for real.
     """
 
     def __init__(
@@ -92,9 +88,9 @@ class Discriminator(keras.layers.Layer):
         )
         self.bottom_bias = self.add_weight(shape=(1,), initializer="zeros", name="bottom_bias")
 
-    def _head(self, masks, num_passes):
+    def _head(self, masks):
         x = tf.nn.conv2d(masks, tf.convert_to_tensor(self.head_kernel), 1, "SAME")
-        x = self.head_normalization(x, num_passes=num_passes)
+        x = self.head_normalization(x)
         return tf.nn.max_pool2d(x, 2, 2, "VALID")
 
     def _bottom(self, x):
@@ -122,19 +118,17 @@ class SearchDiscriminator(Discriminator):
             channels, reduction, previous_reduction, self.normalization, dtype=self.dtype_policy
         )
 
-    def call(self, masks, normal_weights, reduction_weights, num_passes: int = 1):
+    def call(self, masks, normal_weights, reduction_weights):
         op_weights = {False: normal_weights, True: reduction_weights}
         # A product, since the gradient of a gather has no deterministic kernel on a GPU.
         order = tf.constant(np.eye(len(EDGES))[list(EDGES_BY_SOURCE)], normal_weights.dtype)
-        by_source = {reduction: order @ weights for reduction, weights in op_weights.items()}
-        spread = {}
-        older = newer = self._head(masks, num_passes)
+        by_source = {
+            reduction: tf.split(order @ weights, NUM_EDGES_OF_SOURCE)
+            for reduction, weights in op_weights.items()
+        }
+        older = newer = self._head(masks)
         for cell in self.cells:
-            kind = (cell.reduction, cell.channels)
-            if kind not in spread:
-                weights = by_source[cell.reduction]
-                spread[kind] = spread_op_weights(weights, cell.channels, NUM_EDGES_OF_SOURCE)
-            older, newer = newer, cell(older, newer, spread[kind], num_passes=num_passes)
+            older, newer = newer, cell(older, newer, by_source[cell.reduction])
         return self._bottom(newer)
 
 
@@ -160,10 +154,10 @@ class DerivedDiscriminator(Discriminator):
             dtype=self.dtype_policy,
         )
 
-    def call(self, masks, num_passes: int = 1):
-        older = newer = self._head(masks, num_passes)
+    def call(self, masks):
+        older = newer = self._head(masks)
         for cell in self.cells:
-            older, newer = newer, cell(older, newer, num_passes=num_passes)
+            older, newer = newer, cell(older, newer)
         return self._bottom(newer)
 
     def get_config(self):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from darts_adv_tf.genotype import PRIMITIVES
 from darts_adv_tf.layers.initializers import ConvolutionUniform
 from darts_adv_tf.layers.normalization import NormalizationMode, normalize
-from darts_adv_tf.layers.normalized_product import normalized_product
+from darts_adv_tf.layers.normalized_product import Blocks, normalized_product
 from darts_adv_tf.layers.operations import halve, output_size
 from darts_adv_tf.layers.primitives import (
     average_pool,
@@ -50,6 +50,8 @@ def mixed_operations(
     weights = tf.unstack(spread(by_operation, channels), num=len(PRIMITIVES))
     unweighted = tf.ones([width], x.dtype)
 
+    edges = Blocks(num_edges, x.dtype.name)
+
     rectified = tf.nn.relu(x)
     pools = tf.concat([max_pool(x, stride), average_pool(x, stride)], axis=-1)
     pools = normalize(pools, normalization, channels)
@@ -65,15 +67,15 @@ def mixed_operations(
     wide = side_by_side(rectified, num_edges)
     dilated = dilated_depthwise(wide, (dilated_3x3, dilated_5x5), stride)
     for y, kernel, weight in zip(dilated, products[4:], weights[6:], strict=True):
-        mixtures.append(normalized_product(y, kernel, weight, normalization))
+        mixtures.append(normalized_product(y, kernel, weight, normalization, edges))
     for first, second, kernel_1, kernel_2, weight in (
         (first_3x3, second_3x3, *products[0:2], weights[4]),
         (first_5x5, second_5x5, *products[2:4], weights[5]),
     ):
         y = depthwise(wide, first, stride)
-        y = normalized_product(y, kernel_1, unweighted, normalization)
+        y = normalized_product(y, kernel_1, unweighted, normalization, edges)
         y = depthwise(tf.nn.relu(y), second)
-        mixtures.append(normalized_product(y, kernel_2, weight, normalization))
+        mixtures.append(normalized_product(y, kernel_2, weight, normalization, edges))
     return tf.add_n(mixtures)
 
 

@@ -19,11 +19,43 @@ from darts_adv_tf.layers.normalization import EPSILON, NormalizationMode, normal
 from darts_adv_tf.layers.primitives import constant, size_of
 
 
+class Blocks:
+    """Between G matrices and the one that has them along its diagonal and zeros elsewhere.
+
+    Args:
+        num_groups: G.
+        dtype: Of the matrices.
+    """
+
+    def __init__(self, num_groups: int | tf.Tensor, dtype: str):
+        self.num_groups = num_groups
+        self.is_single = isinstance(num_groups, int) and num_groups == 1
+        if not self.is_single:
+            same_group = tf.eye(num_groups, dtype=dtype)
+            self.same_group = tf.reshape(same_group, [num_groups, 1, num_groups, 1])
+
+    def dense(self, blocks: tf.Tensor, rows, columns) -> tf.Tensor:
+        """(G, rows, columns) -> (G * rows, G * columns)."""
+        groups = self.num_groups
+        if not self.is_single:
+            blocks = tf.reshape(blocks, [groups, rows, 1, columns]) * self.same_group
+        return tf.reshape(blocks, [groups * rows, groups * columns])
+
+    def diagonal(self, matrix: tf.Tensor, rows, columns) -> tf.Tensor:
+        """(G * rows, G * columns) -> (G, rows, columns), which leaves out what is elsewhere."""
+        groups = self.num_groups
+        if self.is_single:
+            return tf.reshape(matrix, [1, rows, columns])
+        matrix = tf.reshape(matrix, [groups, rows, groups, columns])
+        return tf.reduce_sum(matrix * self.same_group, constant((2,), "int32"))
+
+
 def normalized_product(
     x: tf.Tensor,
     kernels: tf.Tensor,
     weights: tf.Tensor,
     mode: NormalizationMode,
+    blocks: Blocks | None = None,
     num_channels: int | tf.Tensor | None = None,
 ) -> tf.Tensor:
     """A 1x1 convolution of each group of channels, normalized and weighted.
@@ -33,53 +65,31 @@ def normalized_product(
         kernels: (G, D, O).
         weights: (G * O,).
         mode: See `normalize`.
+        blocks: Of G groups, where that is not 1; calls can share it.
         num_channels: See `normalize`; O unless given.
 
     Returns:
         weights * normalize(x @ kernels), (N, H, W, G * O).
     """
+    blocks = blocks or Blocks(1, x.dtype.name)
     if mode != "group":
-        return _batch_normalized_product(x, kernels, weights, mode == "sync_batch")
-    *images, _ = size_of(x)
-    groups, channels, results = size_of(kernels)
-    kernel = _Blocks(groups, channels, results, x.dtype.name).dense(kernels)
-    y = tf.reshape(tf.reshape(x, [-1, groups * channels]) @ kernel, [*images, groups * results])
+        return _batch_normalized_product(x, kernels, weights, blocks, mode == "sync_batch")
+    *images, width = size_of(x)
+    _, channels, results = size_of(kernels)
+    y = tf.reshape(x, [-1, width]) @ blocks.dense(kernels, channels, results)
+    y = tf.reshape(y, [*images, blocks.num_groups * results])
     return normalize(y, mode, results if num_channels is None else num_channels) * weights
 
 
-class _Blocks:
-    """Between (G, D, O) and the (G D, G O) matrix with these blocks along its diagonal."""
-
-    def __init__(self, groups, channels, results, dtype):
-        self.shape = groups, channels, results
-        self.is_dense = isinstance(groups, int) and groups == 1
-        if not self.is_dense:
-            self.same_group = tf.reshape(tf.eye(groups, dtype=dtype), [groups, 1, groups, 1])
-
-    def dense(self, blocks):
-        groups, channels, results = self.shape
-        if not self.is_dense:
-            blocks = tf.reshape(blocks, [groups, channels, 1, results]) * self.same_group
-        return tf.reshape(blocks, [groups * channels, groups * results])
-
-    def diagonal(self, matrix):
-        groups, channels, results = self.shape
-        if self.is_dense:
-            return tf.reshape(matrix, [1, channels, results])
-        matrix = tf.reshape(matrix, [groups, channels, groups, results])
-        return tf.reduce_sum(matrix * self.same_group, constant((2,), "int32"))
-
-
-def _batch_normalized_product(x, kernels, weights, synchronized):
+def _batch_normalized_product(x, kernels, weights, blocks, synchronized):
     """With statistics of each channel over all pixels of a batch, on this replica or on all."""
     *images, width = size_of(x)
-    groups, channels, results = size_of(kernels)
+    groups = blocks.num_groups
+    _, channels, results = size_of(kernels)
     dtype = x.dtype.name
     pixels = tf.reduce_prod(tf.stack(images))
     share = constant(1.0, dtype) / tf.cast(pixels, dtype)
     doubled_share = constant(2.0, dtype) * share
-    moments = _Blocks(groups, channels, channels, dtype)
-    products = _Blocks(groups, channels, results, dtype)
     rows = constant((-2,), "int32")
 
     def number(value):
@@ -99,7 +109,7 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
 
     def moment(a, b):
         """The diagonal blocks of a^T b / n."""
-        return mean(moments.diagonal(tf.matmul(a, b, transpose_a=True)) * share)
+        return mean(blocks.diagonal(tf.matmul(a, b, transpose_a=True), channels, channels) * share)
 
     def transposed(blocks):
         return tf.linalg.matrix_transpose(blocks)
@@ -110,7 +120,7 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
         m = moment(a, a)
         mk = m @ kernels
         s = tf.math.rsqrt(column_dot(kernels, mk) + number(EPSILON))
-        return a, m, mk, s, products.dense(kernels * (s * weights))
+        return a, m, mk, s, blocks.dense(kernels * (s * weights), channels, results)
 
     @tf.custom_gradient
     def product(x, kernels, weights):
@@ -123,12 +133,12 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
         """What a cotangent g of y gives those of x, kernels and weights."""
         a, m, mk, s, scaled = forward(x, kernels, weights)
         g = flat(g, groups * results)
-        h = products.diagonal(tf.matmul(a, g, transpose_a=True))
+        h = blocks.diagonal(tf.matmul(a, g, transpose_a=True), channels, results)
         by_factor = column_dot(kernels, h)  # of s w
         cube = number(-0.5) * s * s * s
         by_v = cube * weights * by_factor
         by_m = mean(tf.matmul(kernels * by_v, kernels, transpose_b=True))
-        spread_by_m = moments.dense(by_m * doubled_share)
+        spread_by_m = blocks.dense(by_m * doubled_share, channels, channels)
         by_a = tf.matmul(g, scaled, transpose_b=True) + a @ spread_by_m
         by_kernels = h * (s * weights) + number(2.0) * mk * by_v
 
@@ -139,7 +149,7 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
             # with the two products over pixels ug = u^T g and au = 2 a^T u / n.
             u = center(flat(u_x, width))
             au = number(2.0) * moment(a, u)
-            ug = products.diagonal(tf.matmul(u, g, transpose_a=True))
+            ug = blocks.diagonal(tf.matmul(u, g, transpose_a=True), channels, results)
             of_factor = column_dot(kernels, ug) + column_dot(u_kernels, h)
             of_by_v = column_dot(kernels, au @ kernels) + number(2.0) * column_dot(u_kernels, mk)
             of_by_factor = cube * weights * of_by_v + u_weights * s
@@ -158,8 +168,10 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
                 ]
             )
             of_m = tf.matmul(of_mk + kernels * of_v, kernels, transpose_b=True)
-            of_m = moments.dense(mean((of_m + transposed(of_m)) * share))
-            of_h = products.dense(u_kernels * (s * weights) + kernels * of_by_factor)
+            of_m = blocks.dense(mean((of_m + transposed(of_m)) * share), channels, channels)
+            of_h = blocks.dense(
+                u_kernels * (s * weights) + kernels * of_by_factor, channels, results
+            )
             of_g = u @ scaled + a @ of_h
             of_a = tf.add_n([u @ spread_by_m, a @ of_m, tf.matmul(g, of_h, transpose_b=True)])
             return (

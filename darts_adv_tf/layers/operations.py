@@ -66,7 +66,7 @@ def halve(
     kernel = tf.concat([kernel * share, kernel * (1 - share)], axis=0)
     pixels = tf.concat(every_second_pixel(rectified), axis=-1)
     # One group: every result reads all pixels. `group` normalization must not cross edges.
-    return normalized_product(pixels, kernel[None], weights, normalization, channels)
+    return normalized_product(pixels, kernel[None], weights, normalization, num_channels=channels)
 
 
 def output_size(x: tf.Tensor, stride: int) -> list[int | None]:

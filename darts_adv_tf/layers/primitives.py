@@ -142,8 +142,8 @@ def side_by_side(x: tf.Tensor, num_copies: int | tf.Tensor) -> tf.Tensor:
 def split_rows(matrix: tf.Tensor, num_rows: list[int | tf.Tensor]) -> list[tf.Tensor]:
     """The parts of a matrix that stand one below the other.
 
-    The gradient of TensorFlow's own split, differentiated once more, looks at the parts' gradients to
-    learn how long they are, and has them computed for no more than that.
+    The gradient of TensorFlow's own split, differentiated once more, looks at the gradients of
+    the parts to learn how long they are, and has them computed for no more than that.
     """
 
     @tf.custom_gradient

@@ -19,6 +19,7 @@ import inspect
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 from darts_adv_tf.layers.primitives import constant
 
@@ -82,31 +83,42 @@ def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tenso
             return function(*map(tf.convert_to_tensor, inputs), **options)
         derivatives = _derivatives(function, tuple(sorted(options.items())), _signature(inputs))
 
-        @tf.custom_gradient
-        def value(*inputs):
-            def backward(y_gradient):
-                first = wanted()
+        inputs = [tf.convert_to_tensor(tensor) for tensor in inputs]
 
-                @tf.custom_gradient
-                def gradient(*arguments):
-                    def second_backward(*cotangents):
-                        # The cotangent of the incoming gradient is always wanted.
-                        second = (*wanted(), len(names))
-                        by_second = derivatives.second(first, second)(*arguments, *cotangents)
-                        return _in_place(by_second, second, arguments)
+        def backward(y_gradient):
+            first = wanted()
+            arguments = [*inputs, y_gradient]
 
-                    by_first = derivatives.first(first)(*arguments)
-                    for index, tensor in zip(first, by_first, strict=True):
-                        tensor.set_shape(arguments[index].shape)
-                    return by_first, second_backward
+            def second_backward(*cotangents):
+                # The cotangent of the incoming gradient is always wanted.
+                second = (*wanted(), len(names))
+                by_second = derivatives.second(first, second)(*arguments, *cotangents)
+                return _in_place(by_second, second, arguments)
 
-                return _in_place(gradient(*inputs, y_gradient), first, inputs)
+            by_first = _recorded(derivatives.first(first), arguments, second_backward)
+            for index, tensor in zip(first, by_first, strict=True):
+                tensor.set_shape(arguments[index].shape)
+            return _in_place(by_first, first, inputs)
 
-            return derivatives.value(*inputs), backward
-
-        return value(*map(tf.convert_to_tensor, inputs))
+        (y,) = _recorded(derivatives.value, inputs, backward)
+        return y
 
     return call
+
+
+def _recorded(
+    function: Callable[..., Tensors], inputs: Tensors, backward: Callable[..., list]
+) -> Tensors:
+    """Calls a function, of which tapes learn `backward` and nothing else.
+
+    What `tf.custom_gradient` does, by the call that it makes for it in turn. In a graph it
+    surrounds every call by some sixteen nodes of its own, more than all the rest of a search
+    step.
+    """
+    with record.stop_recording():
+        results = function(*inputs)
+    record.record_operation("Rematerialized", results, inputs, backward)
+    return results
 
 
 def _in_place(gradients: Tensors, indices: tuple[int, ...], inputs: Tensors) -> list:
@@ -130,7 +142,7 @@ class _Derivatives:
     def __init__(self, function, signature):
         self._function = function
         self._inputs = [tf.TensorSpec([None] * rank, dtype) for rank, dtype in signature]
-        self.value = self._trace(function, self._inputs)
+        self.value = _RuntimeFunction(lambda *inputs: [function(*inputs)], self._inputs)
         # Memory of this object's own: `functools.cache` on a method would keep the objects alive.
         self.first = functools.cache(self._trace_first)
         self.second = functools.cache(self._trace_second)
@@ -149,7 +161,7 @@ class _Derivatives:
         def gradient(*arguments):
             return self._gradient(wanted, arguments)
 
-        return self._trace(gradient, [*self._inputs, self._y_spec()])
+        return _RuntimeFunction(gradient, [*self._inputs, self._y_spec()])
 
     def _trace_second(self, first, second):
         """(*inputs, gradient of the result, cotangents of the first derivatives) -> the
@@ -166,34 +178,36 @@ class _Derivatives:
             return tape.gradient(gradients, sources, cotangents, unconnected_gradients="zero")
 
         specs = [*self._inputs, self._y_spec(), *(self._inputs[index] for index in first)]
-        return self._trace(backward, specs)
+        return _RuntimeFunction(backward, specs)
 
     def _y_spec(self):
         (y,) = self.value.outputs
         return tf.TensorSpec([None] * y.shape.rank, y.dtype)
 
-    @staticmethod
-    def _trace(function, specs):
-        return _RuntimeFunction(function, specs)
-
 
 class _RuntimeFunction:
-    def __init__(self, function, specs):
-        traced = tf.function(function, input_signature=specs, autograph=False)
+    """A function of tensors to a list of tensors, a call of which is one node of a graph.
+
+    Called as the only branch of a `StatelessCase`. By a `PartitionedCall`, as TensorFlow calls
+    functions itself, the shapes of all nodes of the function are inferred anew at each call
+    (23 ms, where a step has a thousand calls), and a step takes five times as long.
+
+    Args:
+        function: What to trace, once.
+        signature: Of its inputs.
+    """
+
+    def __init__(self, function, signature):
+        traced = tf.function(function, input_signature=signature, autograph=False)
         with tf.init_scope():
-            self.concrete = traced.get_concrete_function()
-        self.structure = self.concrete.structured_outputs
+            self._concrete = traced.get_concrete_function()
+        self.outputs = self._concrete.outputs
 
-    @property
-    def outputs(self):
-        return self.concrete.outputs
-
-    def __call__(self, *inputs):
-        results = tf.raw_ops.StatelessCase(
+    def __call__(self, *inputs: tf.Tensor) -> list[tf.Tensor]:
+        return tf.raw_ops.StatelessCase(
             branch_index=constant(0, "int32"),
-            input=[*inputs, *self.concrete.captured_inputs],
+            input=[*inputs, *self._concrete.captured_inputs],
             Tout=[output.dtype for output in self.outputs],
-            branches=[self.concrete],
+            branches=[self._concrete],
             output_shapes=[output.shape for output in self.outputs],
         )
-        return tf.nest.pack_sequence_as(self.structure, results)

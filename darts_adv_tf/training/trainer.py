@@ -8,13 +8,14 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial_game import Batch
 from darts_adv_tf.distribution import sum_over_replicas
+from darts_adv_tf.training.fused_adam import FusedAdam
 
 Metrics = dict[str, tf.Tensor]
 
 
 def make_optimizer(learning_rate: float, beta_1: float = 0.9) -> keras.optimizers.Adam:
     """Adam at a constant rate; the paper names the rate (1e-4) and no more."""
-    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=0.999)
+    return FusedAdam(learning_rate, beta_1=beta_1, beta_2=0.999)
 
 
 class Trainer:

@@ -30,6 +30,8 @@ def run(
 ) -> NoReturn:
     """Parses the command line, calls `main` and ends the process.
 
+    With --estimate the run is measured in place of `main`.
+
     A command imports TensorFlow, and what needs it, inside its `main`, so that --help and a wrong
     flag are answered without it:
 
@@ -50,11 +52,12 @@ def run(
             _print_help(command)
             sys.exit(0)
         config = run_flags.config_from_flags(command, arguments)
+        work = _estimate if run_flags.is_estimate_requested(command, arguments) else main
         with _quiet_start():
             import tensorflow as tf
 
             tf.config.list_physical_devices()
-        main(config)
+        work(config)
     except KeyboardInterrupt:
         print(
             f"{command}: interrupted. What was written stays in the work directory; a new run "
@@ -65,6 +68,12 @@ def run(
     except Exception as error:
         sys.exit(_report(command, error))
     sys.exit(0)
+
+
+def _estimate(config: RunConfig) -> None:
+    from darts_adv_tf.estimation import estimate_run, estimate_table
+
+    print(estimate_table(estimate_run(config)))
 
 
 def _print_help(command: str) -> None:

@@ -36,6 +36,12 @@ DESCRIPTIONS = {
 _HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--help=1", "--help=true"}
 _HELP_WIDTH = 96
 _PLACEHOLDERS = {int: "<integer>", float: "<number>", str: "<text>"}
+_DEFINITIONS = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
 
 _PARTS = {
     "data": DataConfig,
@@ -68,22 +74,24 @@ class _Flag:
         if self.choices is not None:
             flags.DEFINE_enum(self.name, self.default, self.choices, self.help, flag_values=values)
         else:
-            define = {int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(
-                self.kind, flags.DEFINE_string
-            )
+            define = _DEFINITIONS[self.kind]
             define(self.name, self.default, self.help, flag_values=values)
 
     def describe(self) -> str:
         """The flag's lines in --help."""
-        value = "|".join(self.choices) if self.choices else _PLACEHOLDERS[self.kind]
+        if self.kind is bool:
+            value = ""
+        else:
+            value = "=" + ("|".join(self.choices) if self.choices else _PLACEHOLDERS[self.kind])
         if self.is_required:
             note = "  (needed)"
         else:
-            note = "" if self.default is None else f"  (default: {self.default})"
+            is_off = self.default is None or self.default is False
+            note = "" if is_off else f"  (default: {self.default})"
         help = textwrap.fill(
             self.help, _HELP_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
         )
-        return f"  --{self.name}={value}{note}\n{help}"
+        return f"  --{self.name}{value}{note}\n{help}"
 
 
 _WORKDIR_OF_A_RUN = _Flag(
@@ -91,6 +99,14 @@ _WORKDIR_OF_A_RUN = _Flag(
 )
 _MOVED_DATA_DIR = _Flag(
     "data_dir", str, None, "Folder of the data set, where it has moved since the run."
+)
+# Not in the configuration: a run that is repeated from its config.json is to run.
+_ESTIMATE = _Flag(
+    "estimate",
+    bool,
+    False,
+    "Instead of the run: makes a few of its steps and prints how long a step and the whole would "
+    "take on this machine, and the peak memory. Nothing is written.",
 )
 _CONTINUING = {command: [_WORKDIR_OF_A_RUN, _MOVED_DATA_DIR] for command in ("evaluate", "export")}
 
@@ -133,6 +149,15 @@ def is_help_requested(argv: Sequence[str]) -> bool:
     return not _HELP_FLAGS.isdisjoint(argv)
 
 
+def is_estimate_requested(command: str, argv: Sequence[str]) -> bool:
+    """Whether a run is to be estimated in place of made.
+
+    Raises:
+        ConfigurationError: As `config_from_flags` does for flags.
+    """
+    return command in _LEFT_OUT and _parse(command, argv).estimate
+
+
 def help_text(command: str) -> str:
     """Every flag of `command`, with its default and what it means."""
     lines = [
@@ -161,7 +186,7 @@ def _flags_of(command: str) -> dict[str, list[_Flag]]:
     if command in _CONTINUING:
         return {"Run": _CONTINUING[command]}
     parts = {"Run": RunConfig, **{name.capitalize(): kind for name, kind in _PARTS.items()}}
-    return {
+    by_title = {
         title: [
             _flag_of(field)
             for field in dataclasses.fields(kind)
@@ -169,6 +194,8 @@ def _flags_of(command: str) -> dict[str, list[_Flag]]:
         ]
         for title, kind in parts.items()
     }
+    by_title["Run"].append(_ESTIMATE)
+    return by_title
 
 
 def _flag_of(field: dataclasses.Field) -> _Flag:

@@ -18,21 +18,38 @@ from darts_adv_tf.metrics import confusion_matrix, iou, mean_over_present
 from darts_adv_tf.reporting.alpha_figure import draw_op_weights
 from darts_adv_tf.reporting.genotype_figure import draw_cell, save_genotype_figures
 from darts_adv_tf.reporting.overlays import draw_overlays
+from darts_adv_tf.training.adversarial import AdversarialTrainer
 from darts_adv_tf.training.checkpoint import Checkpoints, restore_segmenter
 from darts_adv_tf.training.loop import run_epochs
 from darts_adv_tf.training.monitor import Monitor
+from darts_adv_tf.training.search import SearchTrainer
+from darts_adv_tf.training.segmentation import SegmentationTrainer
+
+Step = Callable[[int], dict[str, float]]
+"""Makes the step of the given number and returns its figures."""
 
 CHECKPOINT_SECONDS = 60
 SHORT_TRAINING = 200
-"""Steps below which TensorFlow's graph optimizer costs more than it saves on a CPU: for a search
-with the default flags on two cores about 20 s once, for a tenth to a sixth of each step's time."""
+"""Steps of retraining below which TensorFlow's graph optimizer costs more than it saves on a CPU.
+
+In the search it costs half a minute and a gigabyte for no gain, since that graph is made of few
+calls of shared functions.
+"""
 NUM_PICTURED_CASES = 3
 CELL_NAMES = ("normal", "reduction")
 
 
 def begin(builder: Builder) -> None:
     """Reads the data, reports its repairs, and writes config.json and cases.csv."""
-    config, dataset, split = builder.config, builder.dataset, builder.split
+    introduce(builder)
+    config = builder.config
+    write_cases_csv(Path(config.workdir) / CASES_FILE, builder.dataset, builder.split)
+    save_config(config, config.workdir)
+
+
+def introduce(builder: Builder) -> None:
+    """Reads the data, reports its repairs, and says how it is split and on which devices."""
+    dataset, split = builder.dataset, builder.split
     for line in dataset.repairs:
         print(f"data: {line}")
     devices = builder.strategy.extended.worker_devices
@@ -41,8 +58,6 @@ def begin(builder: Builder) -> None:
         f"data: {len(dataset.cases)} cases of {dataset.name}, {len(split.train)} train, "
         f"{len(split.val)} val, {len(split.test)} test"
     )
-    write_cases_csv(Path(config.workdir) / CASES_FILE, dataset, split)
-    save_config(config, config.workdir)
 
 
 def search(builder: Builder) -> Genotype:
@@ -50,21 +65,8 @@ def search(builder: Builder) -> Genotype:
 
     Writes genotype.json and the drawings of both cells.
     """
-    config, split = builder.config, builder.split
+    config = builder.config
     trainer = builder.make_search_trainer()
-    batch_size = config.training.batch_size
-    compare_every = config.training.compare_gradient_every
-
-    def step(number: int):
-        batches = [
-            batch_indices(cases, batch_size, config.seed, number)
-            for cases in (split.train, split.val)
-        ]
-        comparison = {}
-        if compare_every and number % compare_every == 0:
-            comparison = trainer.compare_second_order(*batches)
-        return trainer.step(*batches) | comparison | trainer.architecture.statistics()
-
     checkpoints = Checkpoints(
         config.workdir,
         "search",
@@ -83,7 +85,7 @@ def search(builder: Builder) -> Genotype:
         _train(
             "search",
             builder,
-            step,
+            search_step(builder, trainer),
             trainer.game.segmenter,
             checkpoints,
             monitor,
@@ -102,7 +104,7 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
     Returns:
         The segmenter of the last epoch: the test cases select nothing.
     """
-    config, cases = builder.config, builder.split.training
+    config = builder.config
     trainer = builder.make_trainer(genotype)
     parts = {"segmenter_optimizer": trainer.segmenter_optimizer}
     if genotype is None:
@@ -114,13 +116,40 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
         parts["discriminator_optimizer"] = trainer.discriminator_optimizer
     checkpoints = Checkpoints(config.workdir, "retrain", segmenter=segmenter, **parts)
 
-    def step(number: int):
-        batch_size = config.training.batch_size
-        return trainer.step(batch_indices(cases, batch_size, config.seed, number))
-
+    step = retrain_step(builder, trainer)
     with Monitor(config.workdir, "retrain") as monitor:
         _train("retrain", builder, step, segmenter, checkpoints, monitor, shown)
     return segmenter
+
+
+def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
+    """Steps of Alg. 1 on a batch of each half of the training cases, compared where asked for."""
+    config, split = builder.config, builder.split
+    batch_size = config.training.batch_size
+    compare_every = config.training.compare_gradient_every
+
+    def step(number: int):
+        batches = [
+            batch_indices(cases, batch_size, config.seed, number)
+            for cases in (split.train, split.val)
+        ]
+        comparison = {}
+        if compare_every and number % compare_every == 0:
+            comparison = trainer.compare_second_order(*batches)
+        return trainer.step(*batches) | comparison | trainer.architecture.statistics()
+
+    return step
+
+
+def retrain_step(builder: Builder, trainer: AdversarialTrainer | SegmentationTrainer) -> Step:
+    """Steps on a batch of all training cases."""
+    config, cases = builder.config, builder.split.training
+    batch_size = config.training.batch_size
+
+    def step(number: int):
+        return trainer.step(batch_indices(cases, batch_size, config.seed, number))
+
+    return step
 
 
 def restored_segmenter(builder: Builder) -> keras.Model:
@@ -150,7 +179,7 @@ def export(builder: Builder, segmenter: keras.Model) -> Path:
 def _train(
     phase: str,
     builder: Builder,
-    step: Callable[[int], dict[str, float]],
+    step: Step,
     segmenter: keras.Model,
     checkpoints: Checkpoints,
     monitor: Monitor,
@@ -164,8 +193,7 @@ def _train(
     """
     training = builder.config.training
     epoch_ends = builder.epoch_ends(phase)
-    is_short = epoch_ends[-1] < SHORT_TRAINING and not tf.config.list_physical_devices("GPU")
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_short})
+    _set_graph_optimizer(phase, epoch_ends[-1])
     predict = _compiled(segmenter)
     last_save = time.monotonic()
 
@@ -182,6 +210,13 @@ def _train(
             monitor.flush()
 
     run_epochs(phase, step, epoch_ends, monitor, end_epoch, shown)
+
+
+def _set_graph_optimizer(phase: str, num_steps: int) -> None:
+    """Leaves TensorFlow's graph optimizer out where it does not pay, see `SHORT_TRAINING`."""
+    is_costly = phase == "search" or num_steps < SHORT_TRAINING
+    is_disabled = is_costly and not tf.config.list_physical_devices("GPU")
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_disabled})
 
 
 def _compiled(segmenter: keras.Model):

@@ -133,8 +133,8 @@ def test_first_order_is_the_gradient_without_a_virtual_step(problem):
             tape.watch(alpha)
             _, fake = game.segment(theta, val_batch.images)
             real = tf.one_hot(val_batch.labels, CLASSES, dtype=tf.float64)
-            (real_logits,) = game.discriminate(phi, alpha, val_batch.images, real)
-            (fake_logits,) = game.discriminate(phi, alpha, val_batch.images, fake)
+            real_logits = game.discriminate(phi, alpha, val_batch.images, real)
+            fake_logits = game.discriminate(phi, alpha, val_batch.images, fake)
             objective = -tf.reduce_mean(
                 tf.math.log(tf.sigmoid(real_logits)) + tf.math.log(1 - tf.sigmoid(fake_logits))
             )
@@ -165,8 +165,7 @@ class SmoothDiscriminator(keras.layers.Layer):
         self.first = self.add_weight(shape=(3, 3, input_shape[-1], 14), name="first")
         self.second = self.add_weight(shape=(14, 8), name="second")
 
-    def call(self, masks, normal_weights, reduction_weights, num_passes=1):
-        del num_passes
+    def call(self, masks, normal_weights, reduction_weights):
         hidden = tf.tanh(tf.nn.conv2d(masks, tf.convert_to_tensor(self.first), 2, "VALID"))
         pooled = tf.reduce_mean(tf.sigmoid(3 * hidden), axis=[1, 2])
         mixed = (pooled @ (normal_weights * self.second)) ** 2
@@ -211,7 +210,7 @@ def test_no_variable_changes(problem, mode):
 
 
 def test_second_derivative_of_max_pooling_survives_at_a_realistic_size():
-    """Two passes of 4 images, 16x16 pixels and 16 channels in the cell, inside `tf.function`.
+    """Twice 4 images, 16x16 pixels and 16 channels in the cell, inside `tf.function`.
 
     At this size TensorFlow's own 3x3 stride 1 pooling loses its second derivative in graph mode.
     """
@@ -221,7 +220,7 @@ def test_second_derivative_of_max_pooling_survives_at_a_realistic_size():
     discriminator.build((None, size, size, CLASSES))
     phi = values(discriminator)
     random = np.random.default_rng(1)
-    masks = tf.constant(random.uniform(size=(2 * batch, size, size, CLASSES)))
+    real, fake = (tf.constant(random.uniform(size=(batch, size, size, CLASSES))) for _ in range(2))
     scores = random.normal(size=(14, 8))
     scores[:, 1] += 3  # max pooling dominates
     alpha = tf.constant(scores)
@@ -233,9 +232,12 @@ def test_second_derivative_of_max_pooling_survives_at_a_realistic_size():
         with tf.GradientTape() as tape:
             tape.watch(phi)
             weights = tf.nn.softmax(alpha)
-            logits, _ = discriminator.stateless_call(phi, [], masks, weights, weights, num_passes=2)
-            loss = tf.reduce_mean(tf.math.softplus(-logits[:batch]))
-            loss += tf.reduce_mean(tf.math.softplus(logits[batch:]))
+            real_logits, fake_logits = (
+                discriminator.stateless_call(phi, [], masks, weights, weights)[0]
+                for masks in (real, fake)
+            )
+            loss = tf.reduce_mean(tf.math.softplus(-real_logits))
+            loss += tf.reduce_mean(tf.math.softplus(fake_logits))
         gradients = tape.gradient(loss, phi)
         return tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradients, direction, strict=True)])
 

@@ -23,7 +23,7 @@ LEVELS = (
     },
     {"models"},
     {"training", "evaluation", "exporting"},
-    {"builder", "stages"},
+    {"builder", "stages", "estimation"},
     {"run_flags", "command", "search", "train", "evaluate", "export"},
 )
 

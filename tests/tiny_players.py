@@ -50,8 +50,7 @@ class TinyDiscriminator(keras.layers.Layer):
         self.first = self.add_weight(shape=(3, 3, input_shape[-1], 14), name="first")
         self.second = self.add_weight(shape=(14, 8), name="second")
 
-    def call(self, masks, *op_weights, num_passes=1):
-        del num_passes
+    def call(self, masks, *op_weights):
         return judge(
             [tf.convert_to_tensor(v) for v in (self.first, self.second)], masks, op_weights
         )

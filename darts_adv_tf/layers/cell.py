@@ -12,6 +12,7 @@ from darts_adv_tf.genotype import EDGES, NUM_INPUT_NODES, NUM_INTERMEDIATE_NODES
 from darts_adv_tf.layers.mixed_op import MixedOp
 from darts_adv_tf.layers.normalization import NormalizationMode
 from darts_adv_tf.layers.operations import FactorizedReduce, ReluConvolution, make_operation
+from darts_adv_tf.layers.recording import join, split
 
 SOURCES = tuple(sorted({source for source, _ in EDGES}))
 NUM_EDGES_OF_SOURCE = tuple(sum(edge[0] == source for edge in EDGES) for source in SOURCES)
@@ -73,10 +74,8 @@ class Cell(keras.layers.Layer):
         return [prepare(x) for prepare, x in zip(self.prepare, (older, newer), strict=True)]
 
     def _output_node(self, nodes):
-        """The concatenation of the intermediate nodes, by stacking: the gradient of that is the
-        cheapest."""
-        y = tf.stack(nodes[NUM_INPUT_NODES:], axis=-2)
-        return tf.reshape(y, [*y.shape[:-2], self.output_channels])
+        """The concatenation of the intermediate nodes."""
+        return join(nodes[NUM_INPUT_NODES:], axis=-1)
 
     def get_config(self):
         return super().get_config() | {
@@ -124,8 +123,8 @@ class SearchCell(Cell):
             mixed_op = self.mixed_ops[source]
             y = mixed_op(nodes[source], op_weights[source])
             targets = [edge[1] for edge in EDGES if edge[0] == source]
-            y = tf.reshape(y, [*y.shape[:-1], len(targets), self.channels])
-            for target, edge in zip(targets, tf.unstack(y, axis=-2), strict=True):
+            edges = split(y, [self.channels] * len(targets), axis=-1)
+            for target, edge in zip(targets, edges, strict=True):
                 incoming.setdefault(target, []).append(edge)
         nodes.append(tf.add_n(incoming[len(nodes)]))
         return self._output_node(nodes)

@@ -1,7 +1,6 @@
 """The continuous relaxation of the choice of an operation, for all edges that leave a source.
 
-Legend: N batch, H, W, C channels, E edges that leave
-the source.
+Legend: N batch, H, W, C channels, E edges that leave the source.
 """
 
 import keras
@@ -19,9 +18,9 @@ from darts_adv_tf.layers.primitives import (
     max_pool,
     side_by_side,
     size_of,
-    split_rows,
     spread,
 )
+from darts_adv_tf.layers.recording import split
 from darts_adv_tf.layers.rematerialization import rematerialized
 
 NUM_DEPTHWISE = 3
@@ -39,43 +38,47 @@ def mixed_operations(
     stride: int,
     normalization: NormalizationMode,
 ) -> tf.Tensor:
-    """Eq. 6 for all edges that leave a source; see `MixedOp`, whose arithmetic this is."""
+    """Eq. 6 for all edges that leave a source; `MixedOp` says what of what size.
+
+    The indices 1 to 3 of `op_weights` are the operations without weights: max pool, average pool
+    and, with stride 1, the skip connection.
+    """
     channels, num_edges = size_of(x)[-1], size_of(op_weights)[0]
-    width = num_edges * channels
-    depthwise_3x3, depthwise_5x5, *kernels = split_rows(kernels, _kernel_rows(channels, stride))
-    first_3x3, second_3x3, dilated_3x3 = _depthwise_kernels(depthwise_3x3, 3)
-    first_5x5, second_5x5, dilated_5x5 = _depthwise_kernels(depthwise_5x5, 5)
+    depthwise_3x3, depthwise_5x5, *kernels = split(kernels, _kernel_rows(channels, stride), axis=0)
+    separable_3x3, followed_3x3, dilated_3x3 = _depthwise_kernels(depthwise_3x3, 3)
+    separable_5x5, followed_5x5, dilated_5x5 = _depthwise_kernels(depthwise_5x5, 5)
     products = tf.unstack(tf.reshape(kernels[0], [NUM_POINTWISE, num_edges, channels, channels]))
     by_operation = tf.transpose(op_weights)  # `none` adds nothing but to the softmax
-    weights = tf.unstack(spread(by_operation, channels), num=len(PRIMITIVES))
-    unweighted = tf.ones([width], x.dtype)
-
+    over_channels = tf.unstack(spread(by_operation, channels), num=len(PRIMITIVES))
+    weights = dict(zip(PRIMITIVES, over_channels, strict=True))
+    unweighted = tf.ones([num_edges * channels], x.dtype)
     edges = Blocks(num_edges, x.dtype.name)
 
     rectified = tf.nn.relu(x)
     pools = tf.concat([max_pool(x, stride), average_pool(x, stride)], axis=-1)
     pools = normalize(pools, normalization, channels)
     if stride == 1:
-        pools = tf.concat([pools, x], axis=-1)
-        mixtures = [_mixed(pools, by_operation[1:4], channels)]
+        pools_and_skip = tf.concat([pools, x], axis=-1)
+        mixtures = [_mixed(pools_and_skip, by_operation[1:4], channels)]
     else:
-        mixtures = [
-            _mixed(pools, by_operation[1:3], channels),
-            halve(rectified, kernels[1], weights[3], channels, normalization),
-        ]
+        reduced = halve(rectified, kernels[1], weights["skip_connect"], channels, normalization)
+        mixtures = [_mixed(pools, by_operation[1:3], channels), reduced]
 
     wide = side_by_side(rectified, num_edges)
-    dilated = dilated_depthwise(wide, (dilated_3x3, dilated_5x5), stride)
-    for y, kernel, weight in zip(dilated, products[4:], weights[6:], strict=True):
+    y_3x3, y_5x5 = dilated_depthwise(wide, (dilated_3x3, dilated_5x5), stride)
+    for y, kernel, weight in (
+        (y_3x3, products[4], weights["dil_conv_3x3"]),
+        (y_5x5, products[5], weights["dil_conv_5x5"]),
+    ):
         mixtures.append(normalized_product(y, kernel, weight, normalization, edges))
-    for first, second, kernel_1, kernel_2, weight in (
-        (first_3x3, second_3x3, *products[0:2], weights[4]),
-        (first_5x5, second_5x5, *products[2:4], weights[5]),
+    for first, product, second, next_product, weight in (
+        (separable_3x3, products[0], followed_3x3, products[1], weights["sep_conv_3x3"]),
+        (separable_5x5, products[2], followed_5x5, products[3], weights["sep_conv_5x5"]),
     ):
         y = depthwise(wide, first, stride)
-        y = normalized_product(y, kernel_1, unweighted, normalization, edges)
+        y = normalized_product(y, product, unweighted, normalization, edges)
         y = depthwise(tf.nn.relu(y), second)
-        mixtures.append(normalized_product(y, kernel_2, weight, normalization, edges))
+        mixtures.append(normalized_product(y, next_product, weight, normalization, edges))
     return tf.add_n(mixtures)
 
 
@@ -107,10 +110,15 @@ class MixedOp(keras.layers.Layer):
     normalization behind it hold no weights and are computed once a source. What holds weights is
     computed side by side in the channels: a depthwise convolution E times as wide, a 1x1
     convolution whose kernel is block-diagonal, and normalization, which works per channel and
-    does not see its neighbours.
+    does not see its neighbours. 1x1 convolution, normalization and weight are one product.
 
-    The layer owns the weights of E x 4 convolutions, and with stride 2 those of E factorized
-    reductions. It learns no scale and no offset: op_weights carry the scale.
+    The layer learns no scale and no offset: op_weights carry the scale. All its weights stand in
+    one variable, `kernels`, below each other: a call of a function costs a node of the graph an
+    argument, and so does the optimizer. Its rows are
+    (3, 3, 3, E C) depthwise kernels: separable, second of the separable, dilated;
+    (3, 5, 5, E C) the same;
+    (6, E, C, C) 1x1 kernels: both of separable 3x3, both of 5x5, dilated 3x3, dilated 5x5;
+    and with stride 2 (C, E C), the factorized reductions (see `halve`).
 
     Args:
         channels: C.

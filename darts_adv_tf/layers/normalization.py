@@ -9,7 +9,8 @@ import keras
 import tensorflow as tf
 
 from darts_adv_tf.distribution import mean_over_replicas
-from darts_adv_tf.layers.primitives import constant, size_of
+from darts_adv_tf.layers.primitives import size_of
+from darts_adv_tf.layers.recording import constant
 
 NormalizationMode = Literal["batch", "sync_batch", "group"]
 
@@ -87,10 +88,7 @@ def normalize(x: tf.Tensor, mode: NormalizationMode, num_channels: int | tf.Tens
     Raises:
         ValueError: If there is no such mode.
     """
-    if mode not in get_args(NormalizationMode):
-        raise ValueError(
-            f"Normalization is one of {get_args(NormalizationMode)}. Received: mode={mode!r}"
-        )
+    check_mode(mode)
     if mode != "group":
         return _standardize(x, (-4, -3, -2), synchronized=mode == "sync_batch")
     batch, height, width, channels = size_of(x)
@@ -100,6 +98,14 @@ def normalize(x: tf.Tensor, mode: NormalizationMode, num_channels: int | tf.Tens
     y = tf.reshape(y, [batch, height, width, channels])
     y.set_shape(x.shape)
     return y
+
+
+def check_mode(mode: str) -> None:
+    """Raises ValueError if there is no such normalization."""
+    if mode not in get_args(NormalizationMode):
+        raise ValueError(
+            f"Normalization is one of {get_args(NormalizationMode)}. Received: mode={mode!r}"
+        )
 
 
 def _group_size(num_channels):

@@ -15,8 +15,9 @@ and O out of each group.
 import tensorflow as tf
 
 from darts_adv_tf.distribution import mean_over_replicas
-from darts_adv_tf.layers.normalization import EPSILON, NormalizationMode, normalize
-from darts_adv_tf.layers.primitives import constant, size_of
+from darts_adv_tf.layers.normalization import EPSILON, NormalizationMode, check_mode, normalize
+from darts_adv_tf.layers.primitives import size_of
+from darts_adv_tf.layers.recording import constant
 
 
 class Blocks:
@@ -70,7 +71,11 @@ def normalized_product(
 
     Returns:
         weights * normalize(x @ kernels), (N, H, W, G * O).
+
+    Raises:
+        ValueError: If there is no such mode.
     """
+    check_mode(mode)
     blocks = blocks or Blocks(1, x.dtype.name)
     if mode != "group":
         return _batch_normalized_product(x, kernels, weights, blocks, mode == "sync_batch")

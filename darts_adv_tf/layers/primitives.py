@@ -6,16 +6,7 @@ Every function pads symmetrically and explicitly: `padding="same"` with stride 2
 only on even sizes, which is another operation than the DARTS source's.
 """
 
-from functools import cache
-
 import tensorflow as tf
-
-
-@cache
-def constant(value: int | float | tuple[int, ...], dtype: str) -> tf.Tensor:
-    """A constant that all nodes of a graph share, where a literal would be a node at each use."""
-    with tf.init_scope():
-        return tf.constant(value, dtype)
 
 
 def size_of(x: tf.Tensor) -> list[int | tf.Tensor]:
@@ -137,25 +128,6 @@ def side_by_side(x: tf.Tensor, num_copies: int | tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(copies, axis=-2), copy
 
     return copy(x)
-
-
-def split_rows(matrix: tf.Tensor, num_rows: list[int | tf.Tensor]) -> list[tf.Tensor]:
-    """The parts of a matrix that stand one below the other.
-
-    The gradient of TensorFlow's own split, differentiated once more, looks at the gradients of
-    the parts to learn how long they are, and has them computed for no more than that.
-    """
-
-    @tf.custom_gradient
-    def split(matrix):
-        parts = tf.split(matrix, tf.stack(num_rows), axis=0, num=len(num_rows))
-        return parts, lambda *gradients: join(*gradients)
-
-    @tf.custom_gradient
-    def join(*parts):
-        return tf.concat(parts, axis=0), split
-
-    return split(matrix)
 
 
 def spread(weights: tf.Tensor, channels: int | tf.Tensor) -> tf.Tensor:

@@ -19,9 +19,8 @@ import inspect
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
-from tensorflow.python.eager import record
 
-from darts_adv_tf.layers.primitives import constant
+from darts_adv_tf.layers.recording import constant, recorded
 
 Tensors = Sequence[tf.Tensor]
 
@@ -95,30 +94,15 @@ def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tenso
                 by_second = derivatives.second(first, second)(*arguments, *cotangents)
                 return _in_place(by_second, second, arguments)
 
-            by_first = _recorded(derivatives.first(first), arguments, second_backward)
+            by_first = recorded(derivatives.first(first), arguments, second_backward)
             for index, tensor in zip(first, by_first, strict=True):
                 tensor.set_shape(arguments[index].shape)
             return _in_place(by_first, first, inputs)
 
-        (y,) = _recorded(derivatives.value, inputs, backward)
+        (y,) = recorded(derivatives.value, inputs, backward)
         return y
 
     return call
-
-
-def _recorded(
-    function: Callable[..., Tensors], inputs: Tensors, backward: Callable[..., list]
-) -> Tensors:
-    """Calls a function, of which tapes learn `backward` and nothing else.
-
-    What `tf.custom_gradient` does, by the call that it makes for it in turn. In a graph it
-    surrounds every call by some sixteen nodes of its own, more than all the rest of a search
-    step.
-    """
-    with record.stop_recording():
-        results = function(*inputs)
-    record.record_operation("Rematerialized", results, inputs, backward)
-    return results
 
 
 def _in_place(gradients: Tensors, indices: tuple[int, ...], inputs: Tensors) -> list:
@@ -198,9 +182,19 @@ class _RuntimeFunction:
     """
 
     def __init__(self, function, signature):
-        traced = tf.function(function, input_signature=signature, autograph=False)
-        with tf.init_scope():
-            self._concrete = traced.get_concrete_function()
+        body = tf.function(
+            function,
+            input_signature=signature,
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
+        # The branch of a case is compiled without the passes that choose oneDNN's kernels, which
+        # are several times faster. A function that the branch calls is compiled with them.
+        branch = tf.function(
+            lambda *inputs: body(*inputs), input_signature=signature, autograph=False
+        )
+        # Not in an `init_scope`, which would stop the tapes inside the function too.
+        self._concrete = branch.get_concrete_function()
         self.outputs = self._concrete.outputs
 
     def __call__(self, *inputs: tf.Tensor) -> list[tf.Tensor]:

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from darts_adv_tf.layers.recording import constant
+
 
 class FusedAdam(keras.optimizers.Adam):
     """Keras's Adam, its arithmetic done by `ResourceApplyAdam`.
@@ -14,8 +16,10 @@ class FusedAdam(keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate):
         dtype = gradient.dtype
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value + 1, dtype)
-        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
+        step = tf.cast(self.iterations.value, dtype) + constant(1.0, dtype.name)
+        beta_1, beta_2, epsilon = (
+            constant(value, dtype.name) for value in (self.beta_1, self.beta_2, self.epsilon)
+        )
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[index]),
@@ -25,7 +29,7 @@ class FusedAdam(keras.optimizers.Adam):
             lr=tf.cast(learning_rate, dtype),
             beta1=beta_1,
             beta2=beta_2,
-            epsilon=tf.constant(self.epsilon, dtype),
+            epsilon=epsilon,
             grad=gradient,
         )
 

@@ -70,3 +70,27 @@ def assert_derivatives_are_numeric(
         expected = (gradients[0][index] - gradients[1][index]) / (2 * STEP)
         assert np.abs(expected).max() > 1e-3
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6 * abs(expected).max())
+
+
+def weighted(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """A scalar of a function's result, in which every entry counts differently."""
+
+    def value(*points):
+        y = function(*points)
+        number = tf.reshape(tf.range(tf.size(y, tf.int64)), tf.shape(y))
+        return tf.reduce_sum(tf.sin(tf.cast(number + 1, y.dtype)) * y**3)
+
+    return value
+
+
+def assert_same_derivatives(
+    received: Sequence[Sequence[np.ndarray]],
+    expected: Sequence[Sequence[np.ndarray]],
+    rtol: float = 1e-12,
+) -> None:
+    """Each of the results of `gradient_and_product` within `rtol` of its largest entry."""
+    for arrays, others in zip(received, expected, strict=True):
+        for values, other in zip(arrays, others, strict=True):
+            largest = np.abs(other).max()
+            assert largest > 0.01
+            np.testing.assert_allclose(values, other, rtol=rtol, atol=rtol * largest)

@@ -1,5 +1,3 @@
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +9,6 @@ from darts_adv_tf.layers.cell import (
     DerivedCell,
     SearchCell,
 )
-from darts_adv_tf.layers.mixed_op import spread_op_weights
 from tests.layers.weights import (
     assign_operation_weights,
     derived_cell_weights,
@@ -23,11 +20,7 @@ from tests.oracles.discriminator import EDGES, derived_cell, search_cell
 from tests.oracles.operations import batch_normalization, group_normalization
 
 CHANNELS = 4
-NUM_PASSES = 2
-NORMALIZE = {
-    "batch": functools.partial(batch_normalization, num_passes=NUM_PASSES),
-    "group": group_normalization,
-}
+NORMALIZE = {"batch": batch_normalization, "group": group_normalization}
 KEPT_EDGES = (
     (("sep_conv_3x3", 0), ("max_pool_3x3", 1)),
     (("skip_connect", 0), ("dil_conv_5x5", 2)),
@@ -57,9 +50,8 @@ def random_op_weights(rng):
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def spread(op_weights):
-    by_source = tf.gather(tf.convert_to_tensor(op_weights), EDGES_BY_SOURCE)
-    return spread_op_weights(by_source, CHANNELS, NUM_EDGES_OF_SOURCE)
+def by_source(op_weights):
+    return tf.split(tf.gather(op_weights, EDGES_BY_SOURCE), NUM_EDGES_OF_SOURCE)
 
 
 def build(cell, older, newer, rng):
@@ -78,7 +70,7 @@ def test_search_cell_equals_one_wired_by_hand(normalization, size, reduction, pr
     build(cell, older, newer, rng)
     op_weights = random_op_weights(rng)
 
-    y = cell(older, newer, spread(op_weights), num_passes=NUM_PASSES).numpy()
+    y = cell(older, newer, by_source(op_weights)).numpy()
 
     expected = search_cell(
         older,
@@ -104,7 +96,7 @@ def test_derived_cell_equals_one_wired_by_hand(normalization, reduction, previou
     )
     build(cell, older, newer, rng)
 
-    y = cell(older, newer, num_passes=NUM_PASSES).numpy()
+    y = cell(older, newer).numpy()
 
     expected = derived_cell(
         older,
@@ -146,10 +138,9 @@ def test_derived_cell_is_the_search_cell_with_one_hot_weights(
         for (name, source), operation in zip(edges, operations, strict=True):
             assign_operation_weights(operation, weights[source, target][name])
 
-    y = derived(older, newer, num_passes=NUM_PASSES)
+    y = derived(older, newer)
 
-    mixing_weights = spread(one_hot_op_weights(KEPT_EDGES))
-    expected = search(older, newer, mixing_weights, num_passes=NUM_PASSES)
+    expected = search(older, newer, by_source(one_hot_op_weights(KEPT_EDGES)))
     np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -177,7 +168,7 @@ def test_every_edge_reaches_the_output_of_its_cell(reduction, previous_reduction
     def gradient(op_weights):
         with tf.GradientTape() as tape:
             tape.watch(op_weights)
-            y = cell(older, newer, spread(op_weights), num_passes=NUM_PASSES)
+            y = cell(older, newer, by_source(op_weights))
             value = tf.reduce_sum(tf.nn.relu(y) * weighting)
         return tape.gradient(value, op_weights)
 

@@ -1,25 +1,24 @@
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from darts_adv_tf.genotype import PRIMITIVES
-from darts_adv_tf.layers.mixed_op import MixedOp, spread_op_weights
+from darts_adv_tf.layers.mixed_op import MixedOp
 from darts_adv_tf.layers.operations import make_operation
 from tests.layers.derivatives import assert_derivatives_are_numeric
-from tests.layers.weights import assign_operation_weights, mixed_op_weights, randomize
+from tests.layers.weights import (
+    assign_operation_weights,
+    mixed_op_weights,
+    randomize,
+    stacked_kernels,
+)
 from tests.oracles.operations import (
     OPERATIONS,
     batch_normalization,
     group_normalization,
 )
 
-NUM_PASSES = 2
-NORMALIZE = {
-    "batch": functools.partial(batch_normalization, num_passes=NUM_PASSES),
-    "group": group_normalization,
-}
+NORMALIZE = {"batch": batch_normalization, "group": group_normalization}
 NONE = PRIMITIVES.index("none")
 
 
@@ -34,11 +33,9 @@ def softmax(logits):
     return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
 
 
-def mix(mixed_op, x, op_weights, num_passes=NUM_PASSES):
-    """Returns one (P * N, H', W', C) for each of the E edges."""
-    op_weights = tf.constant(op_weights, x.dtype)
-    (weights,) = spread_op_weights(op_weights, mixed_op.channels, (mixed_op.num_edges,))
-    y = mixed_op(x, weights, num_passes=num_passes)
+def mix(mixed_op, x, op_weights):
+    """Returns one (N, H', W', C) for each of the E edges."""
+    y = mixed_op(x, tf.constant(op_weights, x.dtype))
     return np.split(y.numpy(), mixed_op.num_edges, axis=-1)
 
 
@@ -81,7 +78,7 @@ def test_one_hot_weights_leave_one_layer_of_the_derived_kind(primitive, stride):
     one_hot = np.eye(8)[[PRIMITIVES.index(primitive)] * 3]
     for edge, y in enumerate(mix(mixed_op, x, one_hot)):
         assign_operation_weights(operation, mixed_op_weights(mixed_op, edge)[primitive])
-        expected = operation(x, num_passes=NUM_PASSES)
+        expected = operation(x)
         np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -107,8 +104,11 @@ def test_an_edge_does_not_see_its_neighbours(stride):
     op_weights = softmax(rng.normal(size=(3, 8)))
     before = mix(mixed_op, x, op_weights)
     op_weights[1] = softmax(rng.normal(size=8))
-    for kernels in (mixed_op.pointwise_first, mixed_op.pointwise_second):
-        kernels.assign(kernels.numpy() * np.reshape([1, -3, 1], (1, 3, 1, 1)))
+    kernels = mixed_op.kernels.numpy().copy()
+    for name, values in stacked_kernels(mixed_op, kernels).items():
+        of_edge = values[:, 1] if name == "pointwise" else values[..., 1, :]
+        of_edge[...] = rng.normal(size=of_edge.shape)
+    mixed_op.kernels.assign(kernels)
 
     after = mix(mixed_op, x, op_weights)
 
@@ -117,17 +117,41 @@ def test_an_edge_does_not_see_its_neighbours(stride):
     assert np.abs(after[1] - before[1]).max() > 0.01
 
 
-def test_weights_of_several_sources_are_spread_in_their_order():
+@pytest.mark.parametrize("normalization", ["batch", "group"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_graph_of_open_sizes_computes_the_same(stride, normalization):
     rng = np.random.default_rng(4)
-    op_weights = softmax(rng.normal(size=(5, 8)))
+    mixed_op = make_mixed_op(rng, 4, 3, stride, normalization)
+    op_weights = tf.constant(softmax(rng.normal(size=(3, 8))))
+    shapes = []
 
-    together = spread_op_weights(tf.constant(op_weights), 3, (2, 1, 2))
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 8, 4], tf.float64)])
+    def graph(x):
+        y = mixed_op(x, op_weights)
+        shapes.append(y.shape.as_list())
+        return y
 
-    for rows, parts in zip(([0, 1], [2], [3, 4]), together, strict=True):
-        (alone,) = spread_op_weights(tf.constant(op_weights[rows]), 3, (len(rows),))
-        for part, expected in zip(parts, alone, strict=True):
-            assert part.shape == expected.shape
-            np.testing.assert_array_equal(part, expected)
+    for size in (7, 6):
+        x = rng.normal(size=(2, size, 8, 4))
+        expected = mixed_op(x, op_weights)
+        assert expected.shape == (2, -(-size // stride), 8 // stride, 12)
+        np.testing.assert_allclose(graph(x), expected, rtol=1e-12, atol=1e-12)
+    assert shapes == [[None, None, 8 // stride, 12]]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_synchronized_statistics_on_one_replica_are_those_of_the_batch(stride):
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(4, 7, 8, 4))
+    synchronized, apart = (
+        make_mixed_op(np.random.default_rng(8), 4, 3, stride, normalization)
+        for normalization in ("sync_batch", "batch")
+    )
+    op_weights = softmax(rng.normal(size=(3, 8)))
+
+    y = mix(synchronized, x, op_weights)
+
+    np.testing.assert_allclose(y, mix(apart, x, op_weights), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("normalization", ["batch", "group"])
@@ -140,8 +164,7 @@ def test_derivatives_by_image_op_weights_and_kernels_are_numeric(stride, normali
     kernels = [variable.numpy() for variable in mixed_op.trainable_variables]
 
     def objective(x, op_weights, *kernels):
-        (weights,) = spread_op_weights(op_weights, 4, (2,))
-        y, _ = mixed_op.stateless_call(kernels, [], x, weights, num_passes=NUM_PASSES)
+        y, _ = mixed_op.stateless_call(kernels, [], x, op_weights)
         return tf.reduce_mean(y**3 + tf.tanh(y))
 
     assert_derivatives_are_numeric(objective, [x, op_weights, *kernels], rng)

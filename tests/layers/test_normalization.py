@@ -1,43 +1,23 @@
-import functools
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from darts_adv_tf.layers.normalization import Normalization, normalize
+from tests.layers.definitions import plain_normalize
 from tests.layers.derivatives import assert_derivatives_are_numeric, gradient_and_product
 from tests.oracles.operations import batch_normalization, group_normalization
 
 CHANNELS = 8
-NUM_PASSES = 2
 
 
-def naive_normalize(x, mode, num_passes, num_channels):
-    """The definition, differentiated by TensorFlow: (P * N, H, W, E * C)."""
-    batch, height, width, wide = x.shape
-    if mode == "group":
-        size = 4 if num_channels % 4 == 0 else num_channels
-        grouped = tf.reshape(x, [batch, height, width, wide // size, size])
-        axes = [1, 2, 4]
-    else:
-        grouped = tf.reshape(x, [num_passes, batch // num_passes, height, width, wide])
-        axes = [1, 2, 3]
-    mean = tf.reduce_mean(grouped, axes, keepdims=True)
-    variance = tf.reduce_mean(tf.square(grouped - mean), axes, keepdims=True)
-    return tf.reshape((grouped - mean) / tf.sqrt(variance + 1e-5), x.shape)
-
-
-@pytest.mark.parametrize("num_passes", [1, 2, 3])
-def test_batch_statistics_are_those_of_a_channel_and_a_pass(num_passes):
+@pytest.mark.parametrize("num_images", [1, 2, 6])
+def test_batch_statistics_are_those_of_a_channel(num_images):
     rng = np.random.default_rng(0)
-    x = 3 + 2 * rng.normal(size=(6, 5, 4, CHANNELS))
+    x = 3 + 2 * rng.normal(size=(num_images, 5, 4, CHANNELS))
 
-    y = normalize(tf.constant(x), "batch", num_passes, CHANNELS)
+    y = normalize(tf.constant(x), "batch", CHANNELS)
 
-    expected = batch_normalization(x, num_passes)
+    expected = batch_normalization(x)
     np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -46,7 +26,7 @@ def test_group_statistics_are_those_of_four_channels_of_one_image(num_channels):
     rng = np.random.default_rng(1)
     x = 3 + 2 * rng.normal(size=(6, 5, 4, num_channels))
 
-    y = normalize(tf.constant(x), "group", NUM_PASSES, num_channels)
+    y = normalize(tf.constant(x), "group", num_channels)
 
     np.testing.assert_allclose(y, group_normalization(x), rtol=1e-10, atol=1e-10)
 
@@ -55,36 +35,32 @@ def test_group_statistics_are_those_of_four_channels_of_one_image(num_channels):
 @pytest.mark.parametrize("num_channels", [4, 6])
 def test_edges_and_operations_side_by_side_are_normalized_apart(num_channels, mode):
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(3, 4, 5, 5, 2 * num_channels)) * rng.uniform(0.5, 2, (3, 1, 1, 1, 1))
+    scales = np.repeat(rng.uniform(0.5, 2, 6), num_channels)  # 3 operations on 2 edges
+    x = rng.normal(size=(4, 5, 5, 6 * num_channels)) * scales
 
-    y = normalize(tf.constant(x), mode, NUM_PASSES, num_channels).numpy()
+    y = normalize(tf.constant(x), mode, num_channels).numpy()
 
-    oracle = {
-        "batch": functools.partial(batch_normalization, num_passes=NUM_PASSES),
-        "group": group_normalization,
-    }[mode]
-    for operation in range(3):
-        for edge in (slice(None, num_channels), slice(num_channels, None)):
-            expected = oracle(x[operation, ..., edge])
-            np.testing.assert_allclose(y[operation, ..., edge], expected, rtol=1e-10, atol=1e-10)
+    oracle = {"batch": batch_normalization, "group": group_normalization}[mode]
+    for part, values in zip(np.split(y, 6, axis=-1), np.split(x, 6, axis=-1), strict=True):
+        np.testing.assert_allclose(part, oracle(values), rtol=1e-10, atol=1e-10)
 
 
 def test_synchronized_statistics_on_one_replica_are_those_of_the_batch():
     x = tf.constant(np.random.default_rng(3).normal(size=(4, 5, 5, 3)))
 
-    y = normalize(x, "sync_batch", NUM_PASSES, 3)
+    y = normalize(x, "sync_batch", 3)
 
-    np.testing.assert_allclose(y, normalize(x, "batch", NUM_PASSES, 3), rtol=1e-14)
+    np.testing.assert_allclose(y, normalize(x, "batch", 3), rtol=1e-14)
 
 
 def test_a_constant_channel_becomes_zero_and_has_finite_derivatives():
     x = np.full((2, 3, 3, 1), 7.0)
 
     (gradient,), (product,) = gradient_and_product(
-        lambda x: tf.reduce_sum(normalize(x, "batch", 1, 1) ** 2), [x], [np.ones_like(x)]
+        lambda x: tf.reduce_sum(normalize(x, "batch", 1) ** 2), [x], [np.ones_like(x)]
     )
 
-    assert not normalize(tf.constant(x), "batch", 1, 1).numpy().any()
+    assert not normalize(tf.constant(x), "batch", 1).numpy().any()
     assert np.isfinite(gradient).all()
     assert np.isfinite(product).all()
 
@@ -93,7 +69,7 @@ def objective(function, mode, weights):
     """A scalar function of x and of a scale, non-linear before and behind normalization."""
 
     def value(x, scale):
-        y = function(tf.sin(scale * x), mode, NUM_PASSES, CHANNELS)
+        y = function(tf.sin(scale * x), mode, CHANNELS)
         return tf.reduce_sum(weights * tf.tanh(scale * y) + y**3)
 
     return value
@@ -109,7 +85,7 @@ def test_both_derivatives_equal_those_of_plain_autodiff(mode, num_channels_wide)
 
     results = gradient_and_product(objective(normalize, mode, weights), points, directions)
 
-    expected = gradient_and_product(objective(naive_normalize, mode, weights), points, directions)
+    expected = gradient_and_product(objective(plain_normalize, mode, weights), points, directions)
     for arrays, expected_arrays in zip(results, expected, strict=True):
         for values, others in zip(arrays, expected_arrays, strict=True):
             assert np.abs(others).max() > 0.1
@@ -129,12 +105,12 @@ def test_both_derivatives_equal_those_of_plain_autodiff_when_run_eagerly():
     rng = np.random.default_rng(6)
     x, v = (tf.constant(rng.normal(size=(4, 3, 3, CHANNELS))) for _ in range(2))
     products = []
-    for function in (normalize, naive_normalize):
+    for function in (normalize, plain_normalize):
         with tf.GradientTape() as outer:
             outer.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
-                value = tf.reduce_sum(function(x, "batch", NUM_PASSES, CHANNELS) ** 3)
+                value = tf.reduce_sum(function(x, "batch", CHANNELS) ** 3)
             gradient = inner.gradient(value, x)
         products.append(outer.gradient(gradient, x, output_gradients=v))
 
@@ -145,13 +121,13 @@ def test_layer_learns_a_scale_and_an_offset():
     x = np.random.default_rng(7).normal(size=(4, 3, 3, 2))
     layer = Normalization(dtype="float64")
     layer.build(x.shape)
-    untouched = layer(x, num_passes=2).numpy()
+    untouched = layer(x).numpy()
     layer.scale.assign([2.0, 3.0])
     layer.offset.assign([0.5, -0.5])
 
-    y = layer(x, num_passes=2).numpy()
+    y = layer(x).numpy()
 
-    np.testing.assert_allclose(untouched, batch_normalization(x, 2), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(untouched, batch_normalization(x), rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(y, untouched * [2, 3] + [0.5, -0.5], rtol=1e-12)
     assert {variable.name for variable in layer.trainable_weights} == {"scale", "offset"}
 
@@ -162,34 +138,3 @@ def test_layer_without_scale_and_offset_holds_no_weights_and_no_statistics():
     layer(np.random.default_rng(8).normal(size=(4, 3, 3, 2)))
 
     assert layer.weights == []
-
-
-@pytest.mark.parametrize("mode", ["batch", "sync_batch"])
-def test_two_replicas_share_statistics_only_where_they_should(mode, tmp_path):
-    rng = np.random.default_rng(9)
-    x = rng.normal(size=(4, 3, 5, 3)) + np.arange(4).reshape(4, 1, 1, 1)
-    v, weights = rng.normal(size=(2, *x.shape))
-    np.savez(tmp_path / "arrays.npz", x=x, v=v, weights=weights)
-
-    subprocess.run(
-        [
-            sys.executable,
-            *("-m", "tests.layers.two_replicas_normalize"),
-            *(tmp_path / "arrays.npz", tmp_path / "results.npz", mode),
-        ],
-        check=True,
-        capture_output=True,
-        cwd=Path(__file__).parents[2],
-    )
-
-    results = np.load(tmp_path / "results.npz")
-    # Replicas that keep to themselves do what two passes stacked in one batch do.
-    num_passes = {"batch": 2, "sync_batch": 1}[mode]
-
-    def value(x):
-        return tf.reduce_sum(weights * naive_normalize(x, "batch", num_passes, 3) ** 3)
-
-    (gradient,), (product,) = gradient_and_product(value, [x], [v])
-    np.testing.assert_allclose(results["y"], batch_normalization(x, num_passes), rtol=1e-9)
-    np.testing.assert_allclose(results["gradient"], gradient, rtol=1e-9, atol=1e-10)
-    np.testing.assert_allclose(results["product"], product, rtol=1e-9, atol=1e-10)

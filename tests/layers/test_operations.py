@@ -1,5 +1,3 @@
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from darts_adv_tf.layers.operations import (
     SeparableConvolution,
     make_operation,
 )
-from tests.layers.weights import operation_weights, randomize
+from tests.layers.weights import operation_weights, randomize, stacked_kernels
 from tests.oracles.operations import (
     OPERATIONS,
     batch_normalization,
@@ -25,11 +23,7 @@ from tests.oracles.operations import (
 
 DERIVABLE = [primitive for primitive in PRIMITIVES if primitive != "none"]
 SIZES = [(8, 8), (7, 9), (2, 3)]
-NUM_PASSES = 2
-NORMALIZE = {
-    "batch": functools.partial(batch_normalization, num_passes=NUM_PASSES),
-    "group": group_normalization,
-}
+NORMALIZE = {"batch": batch_normalization, "group": group_normalization}
 
 
 def images(rng, size, channels, num_images=4):
@@ -51,7 +45,7 @@ def test_operation_equals_the_oracle(primitive, affine, stride, size):
     layer.build(x.shape)
     randomize(layer, rng)
 
-    y = layer(x, num_passes=NUM_PASSES).numpy()
+    y = layer(x).numpy()
 
     normalize = None if "pool" in primitive else NORMALIZE["batch"]
     expected = OPERATIONS[primitive](x, stride, operation_weights(layer), normalize)
@@ -68,7 +62,7 @@ def test_group_normalization_inside_operations(primitive, stride):
     layer.build(x.shape)
     randomize(layer, rng)
 
-    y = layer(x, num_passes=NUM_PASSES).numpy()
+    y = layer(x).numpy()
 
     weights = operation_weights(layer)
     expected = OPERATIONS[primitive](x, stride, weights, group_normalization)
@@ -86,7 +80,7 @@ def test_pools_of_a_search_are_normalized(kind, stride, size):
         primitive, 3, stride, normalized_pools=True, affine=False, dtype="float64"
     )
 
-    y = layer(x, num_passes=NUM_PASSES).numpy()
+    y = layer(x).numpy()
 
     expected = OPERATIONS[primitive](x, stride, {}, NORMALIZE["batch"])
     np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
@@ -104,7 +98,7 @@ def test_preprocessing_changes_the_number_of_channels(layer_class, oracle, size)
     layer.build(x.shape)
     randomize(layer, rng)
 
-    y = layer(x, num_passes=NUM_PASSES).numpy()
+    y = layer(x).numpy()
 
     expected = oracle(x, operation_weights(layer), NORMALIZE["batch"])
     np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
@@ -119,7 +113,7 @@ def test_training_in_float32_takes_the_same_path(primitive, stride):
     layer.build(x.shape)
     randomize(layer, rng)
 
-    y = tf.function(layer)(tf.constant(x, tf.float32), num_passes=NUM_PASSES).numpy()
+    y = tf.function(layer)(tf.constant(x, tf.float32)).numpy()
 
     normalize = None if "pool" in primitive else NORMALIZE["batch"]
     expected = OPERATIONS[primitive](x, stride, operation_weights(layer), normalize)
@@ -133,13 +127,12 @@ CHANNELS = 64
 @pytest.mark.parametrize(
     ("layer", "fan_ins"),
     [
-        (SeparableConvolution(CHANNELS, 3), {"depthwise": 9, "pointwise": CHANNELS}),
-        (SeparableConvolution(CHANNELS, 5), {"depthwise": 25, "pointwise": CHANNELS}),
-        (DilatedConvolution(CHANNELS, 3), {"depthwise": 9, "pointwise": CHANNELS}),
-        (DilatedConvolution(CHANNELS, 5), {"depthwise": 25, "pointwise": CHANNELS}),
-        (FactorizedReduce(CHANNELS), {"even": CHANNELS, "odd": CHANNELS}),
+        (SeparableConvolution(CHANNELS, 3), {"depthwise": 9, "kernel": CHANNELS}),
+        (SeparableConvolution(CHANNELS, 5), {"depthwise": 25, "kernel": CHANNELS}),
+        (DilatedConvolution(CHANNELS, 3), {"depthwise": 9, "kernel": CHANNELS}),
+        (DilatedConvolution(CHANNELS, 5), {"depthwise": 25, "kernel": CHANNELS}),
+        (FactorizedReduce(CHANNELS), {"kernel": CHANNELS}),
         (ReluConvolution(CHANNELS), {"kernel": CHANNELS}),
-        (MixedOp(CHANNELS, 4, 2), {"depthwise_3x3": 9, "depthwise_5x5": 25, "p|r": CHANNELS}),
     ],
     ids=lambda value: value.name if isinstance(value, keras.layers.Layer) else "",
 )
@@ -150,12 +143,26 @@ def test_initial_weights_are_uniform_with_variance_one_third_of_the_fan_in(layer
 
     checked = 0
     for kernel in kernels:
-        for prefixes, fan_in in fan_ins.items():
-            if kernel.name.startswith(tuple(prefixes.split("|"))):
+        for prefix, fan_in in fan_ins.items():
+            if kernel.name.startswith(prefix):
                 assert_uniform(kernel.numpy(), fan_in)
                 checked += 1
                 break
     assert checked == len(kernels) > 0
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_initial_weights_of_a_mixed_op_are_those_of_its_operations(stride):
+    keras.utils.set_random_seed(0)
+    mixed_op = MixedOp(CHANNELS, 4, stride)
+    mixed_op.build((None, 8, 8, CHANNELS))
+
+    kernels = stacked_kernels(mixed_op, mixed_op.kernels.numpy())
+
+    fan_ins = {"depthwise_3x3": 9, "depthwise_5x5": 25}
+    for name, values in kernels.items():
+        assert_uniform(values, fan_ins.get(name, CHANNELS))
+    assert ("reduction" in kernels) == (stride == 2)
 
 
 def assert_uniform(values, fan_in):

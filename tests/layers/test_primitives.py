@@ -19,8 +19,16 @@ from darts_adv_tf.layers.primitives import (
     dilated_depthwise,
     every_second_pixel,
     max_pool,
+    side_by_side,
+    size_of,
+    spread,
 )
-from tests.layers.derivatives import gradient_and_product, inner_product
+from tests.layers.derivatives import (
+    assert_same_derivatives,
+    gradient_and_product,
+    inner_product,
+    weighted,
+)
 from tests.oracles.operations import OPERATIONS, depthwise_convolution, windows
 
 REALISTIC = [(8, 16, 16, 16), (4, 64, 64, 16)]
@@ -160,3 +168,59 @@ def test_every_second_pixel_by_hand():
 
     assert even[0, :, :, 0].numpy().tolist() == [[0, 2], [6, 8]]
     assert shifted[0, :, :, 0].numpy().tolist() == [[4, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("num_copies", [1, 3])
+def test_side_by_side_repeats_the_image_and_has_right_derivatives(num_copies):
+    rng = np.random.default_rng(5)
+    x, direction = rng.normal(size=(2, 2, 3, 4, 5))
+
+    y = side_by_side(tf.constant(x), num_copies)
+    received, expected = (
+        gradient_and_product(weighted(function), [x], [direction])
+        for function in (
+            lambda x: side_by_side(x, num_copies),
+            lambda x: tf.concat([x] * num_copies, axis=-1),
+        )
+    )
+
+    np.testing.assert_array_equal(y, np.concatenate([x] * num_copies, axis=-1))
+    assert_same_derivatives(received, expected)
+
+
+def test_spread_repeats_each_weight_for_its_channels_and_has_right_derivatives():
+    rng = np.random.default_rng(8)
+    weights, direction = rng.normal(size=(2, 3, 2))
+
+    y = spread(tf.constant(weights), 4)
+    received, expected = (
+        gradient_and_product(weighted(function), [weights], [direction])
+        for function in (
+            lambda weights: spread(weights, 4),
+            lambda weights: tf.gather(weights, [0] * 4 + [1] * 4, axis=1),
+        )
+    )
+
+    np.testing.assert_array_equal(y, np.repeat(weights, 4, axis=1))
+    assert_same_derivatives(received, expected)
+
+
+def test_open_sizes_are_read_from_the_tensor():
+    @tf.function(input_signature=[tf.TensorSpec([None] * 4), tf.TensorSpec([None] * 2)])
+    def open_sizes(x, weights):
+        num_edges = size_of(weights)[1]
+        wide = side_by_side(x, num_edges)
+        return wide, spread(weights, size_of(x)[-1])
+
+    for channels, rows, edges in ((3, 4, 2), (1, 2, 5)):
+        x = tf.random.stateless_normal([2, 3, 3, channels], [0, 0])
+        weights = tf.random.stateless_normal([rows, edges], [0, 1])
+
+        wide, spread_weights = open_sizes(x, weights)
+
+        np.testing.assert_array_equal(wide, tf.tile(x, [1, 1, 1, edges]))
+        np.testing.assert_array_equal(spread_weights, tf.repeat(weights, channels, axis=1))
+
+
+def test_sizes_known_in_advance_are_numbers():
+    assert size_of(tf.zeros([2, 0, 3])) == [2, 0, 3]

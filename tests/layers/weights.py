@@ -11,9 +11,9 @@ from darts_adv_tf.layers.mixed_op import MixedOp
 from darts_adv_tf.layers.operations import (
     DilatedConvolution,
     FactorizedReduce,
+    NormalizedConvolution,
     Operation,
     Pool,
-    ReluConvolution,
     SeparableConvolution,
 )
 from tests.oracles.discriminator import EDGES
@@ -25,91 +25,101 @@ def randomize(layer: keras.layers.Layer, rng: np.random.Generator) -> None:
         variable.assign(rng.normal(size=variable.shape, scale=0.5))
 
 
-def operation_variables(operation: Operation) -> dict[str, list]:
-    """The variables of an operation under the oracle's names."""
+def convolutions(operation: Operation) -> tuple[list, list[NormalizedConvolution]]:
+    """The depthwise kernels of an operation, and its normalized 1x1 convolutions."""
     match operation:
         case SeparableConvolution():
-            return {
-                "depthwise": list(operation.depthwise),
-                "pointwise": list(operation.pointwise),
-                "normalizations": list(operation.normalizations),
-            }
+            return list(operation.depthwise), list(operation.pointwise)
         case DilatedConvolution():
-            depthwise, pointwise = [operation.depthwise], [operation.pointwise]
-        case FactorizedReduce():
-            depthwise, pointwise = [], [operation.even, operation.odd]
-        case ReluConvolution():
-            depthwise, pointwise = [], [operation.kernel]
-        case Pool(normalized=True):
-            depthwise, pointwise = [], []
-        case _:
-            return {"depthwise": [], "pointwise": [], "normalizations": []}
-    return {
-        "depthwise": depthwise,
-        "pointwise": pointwise,
-        "normalizations": [operation.normalize],
-    }
+            return [operation.depthwise], [operation.pointwise]
+        case NormalizedConvolution():
+            return [], [operation]
+    return [], []
 
 
 def operation_weights(operation: Operation) -> dict[str, list]:
     """What the oracle needs to compute this operation."""
-    variables = operation_variables(operation)
-    weights = {
-        "depthwise": [kernel.numpy()[..., 0] for kernel in variables["depthwise"]],
-        "pointwise": [kernel.numpy() for kernel in variables["pointwise"]],
-    }
+    depthwise, pointwise = convolutions(operation)
+    kernels = [layer.kernel.numpy() for layer in pointwise]
+    if isinstance(operation, FactorizedReduce):
+        kernels = even_and_odd(kernels[0])
+    weights = {"depthwise": [kernel.numpy()[..., 0] for kernel in depthwise], "pointwise": kernels}
     if operation.affine:
+        normalizations = pointwise
+        if isinstance(operation, Pool) and operation.normalized:
+            normalizations = [operation.normalize]
         weights["affine"] = [
-            (layer.scale.numpy(), layer.offset.numpy()) for layer in variables["normalizations"]
+            (layer.scale.numpy(), layer.offset.numpy()) for layer in normalizations
         ]
     return weights
 
 
+def even_and_odd(kernel: np.ndarray) -> list[np.ndarray]:
+    """The two kernels of a factorized reduction, which stand side by side."""
+    return np.split(kernel, [kernel.shape[1] // 2], axis=1)
+
+
 def assign_operation_weights(operation: Operation, weights: dict[str, list]) -> None:
     """The way back: the oracle's weights into a layer without scales and offsets."""
-    variables = operation_variables(operation)
-    for variable, value in zip(variables["depthwise"], weights["depthwise"], strict=True):
+    depthwise, pointwise = convolutions(operation)
+    for variable, value in zip(depthwise, weights["depthwise"], strict=True):
         variable.assign(value[..., None])
-    for variable, value in zip(variables["pointwise"], weights["pointwise"], strict=True):
-        variable.assign(value)
+    kernels = weights["pointwise"]
+    if isinstance(operation, FactorizedReduce):
+        kernels = [np.concatenate(kernels, axis=1)]
+    for layer, value in zip(pointwise, kernels, strict=True):
+        layer.kernel.assign(value)
+
+
+def stacked_kernels(mixed_op: MixedOp, kernels: np.ndarray) -> dict[str, np.ndarray]:
+    """Views of the kinds of kernels that stand one below the other in `mixed_op.kernels`.
+
+    Returns:
+        `depthwise_3x3` and `depthwise_5x5`: (3, K, K, E, C), the separable convolution's first
+        and second, then the dilated one. `pointwise`: (6, E, C, C), first and second of the
+        separable 3x3 and of the separable 5x5, then dilated 3x3 and 5x5. With stride 2 also
+        `reduction`: (C, E, C).
+    """
+    edges, channels = mixed_op.num_edges, mixed_op.channels
+    shapes = {
+        "depthwise_3x3": (3, 3, 3, edges, channels),
+        "depthwise_5x5": (3, 5, 5, edges, channels),
+        "pointwise": (6, edges, channels, channels),
+    }
+    if mixed_op.stride == 2:
+        shapes["reduction"] = (channels, edges, channels)
+    ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
+    assert ends[-1] == kernels.size
+    parts = np.split(kernels.reshape(-1), ends[:-1])
+    return {
+        name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)
+    }
 
 
 def mixed_op_weights(mixed_op: MixedOp, edge: int) -> dict[str, dict[str, list]]:
-    """The weights of every primitive on one of the E edges, out of the stacked variables.
+    """The weights of every primitive on one of the E edges, out of the stacked variable.
 
     Args:
         edge: 0 to E - 1.
     """
-    channels = slice(edge * mixed_op.channels, (edge + 1) * mixed_op.channels)
-    separable_first, separable_second, dilated = range(3)
+    stacked = stacked_kernels(mixed_op, mixed_op.kernels.numpy())
+    pointwise = stacked["pointwise"][:, edge]
     weights = {
         name: {"depthwise": [], "pointwise": []}
         for name in ("max_pool_3x3", "avg_pool_3x3", "skip_connect")
     }
-    stacked = (mixed_op.pointwise_first.numpy(), mixed_op.pointwise_second.numpy())
-    pointwise = np.concatenate(stacked)[:, edge]
-    kernels = {"3x3": mixed_op.depthwise_3x3.numpy(), "5x5": mixed_op.depthwise_5x5.numpy()}
-    for size, kernel in kernels.items():
-        kernel = kernel[:, :, :, channels, 0]
-        rows = {"3x3": (0, 2, 4), "5x5": (1, 3, 5)}[size]
-        weights[f"dil_conv_{size}"] = {
-            "depthwise": [kernel[dilated]],
-            "pointwise": [pointwise[rows[0]]],
-        }
+    for size, of_separable, of_dilated in (("3x3", (0, 1), 4), ("5x5", (2, 3), 5)):
+        first, second, dilated = stacked[f"depthwise_{size}"][:, :, :, edge]
         weights[f"sep_conv_{size}"] = {
-            "depthwise": [kernel[separable_first], kernel[separable_second]],
-            "pointwise": [pointwise[rows[1]], pointwise[rows[2]]],
+            "depthwise": [first, second],
+            "pointwise": [pointwise[index] for index in of_separable],
+        }
+        weights[f"dil_conv_{size}"] = {
+            "depthwise": [dilated],
+            "pointwise": [pointwise[of_dilated]],
         }
     if mixed_op.stride == 2:
-        half = mixed_op.channels // 2
-        rest = mixed_op.channels - half
-        weights["skip_connect"] = {
-            "depthwise": [],
-            "pointwise": [
-                mixed_op.reduce_even.numpy()[:, edge * half : (edge + 1) * half],
-                mixed_op.reduce_odd.numpy()[:, edge * rest : (edge + 1) * rest],
-            ],
-        }
+        weights["skip_connect"]["pointwise"] = even_and_odd(stacked["reduction"][:, edge])
     return weights
 
 

@@ -1,4 +1,3 @@
-import functools
 import json
 
 import keras
@@ -6,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch
 from darts_adv_tf.genotype import Genotype
 from darts_adv_tf.layers.cell import DerivedCell, SearchCell
 from darts_adv_tf.models.discriminator import (
@@ -69,22 +69,42 @@ def built(discriminator, rng):
 @pytest.mark.parametrize("num_images", [1, 4])
 @pytest.mark.parametrize("normalization", ["batch", "group"])
 @pytest.mark.parametrize("phase", PHASES)
-def test_stacked_passes_equal_separate_calls(phase, normalization, num_images):
+def test_real_and_fake_masks_of_a_game_keep_their_own_statistics(phase, normalization, num_images):
     rng = np.random.default_rng(0)
     discriminator = make_discriminator(
         phase, channels=4, cell_pattern="NR", normalization=normalization, dtype="float64"
     )
-    call = caller(built(discriminator, rng), rng)
-    real_masks = tf.round(random_masks(rng, num_images))
-    fake_masks = 0.3 + 0.1 * random_masks(rng, num_images)
+    built(discriminator, rng)
+    segmenter = keras.layers.Identity(dtype="float64")
+    game = AdversarialGame(segmenter, discriminator, NUM_MASK_CHANNELS, 0.7, num_images)
+    alpha = [tf.constant(rng.normal(size=(14, 8))) for _ in range(2)] if phase == "search" else []
+    op_weights = [tf.nn.softmax(scores) for scores in alpha]
+    images = random_masks(rng, num_images)
+    labels = tf.constant(rng.integers(0, NUM_MASK_CHANNELS, images.shape[:3]))
+    real_masks = tf.one_hot(labels, NUM_MASK_CHANNELS, dtype=tf.float64)
+    fake_masks = tf.nn.softmax(images)
+    phi = [tf.constant(variable.value) for variable in discriminator.trainable_variables]
 
-    stacked = call(tf.concat([real_masks, fake_masks], axis=0), num_passes=2)
+    result = game.training_gradients([], phi, alpha, Batch(images, labels))
+    objective = game.architecture_objective([], phi, alpha, Batch(images, labels))
 
-    separate = tf.concat([call(real_masks), call(fake_masks)], axis=0)
-    np.testing.assert_allclose(stacked, separate, rtol=1e-10)
+    def loss(real_logits, fake_logits):
+        values = tf.nn.softplus(-real_logits) + tf.nn.softplus(fake_logits)
+        return tf.reduce_mean(values)
+
+    variables = discriminator.trainable_variables
+    with tf.GradientTape() as tape:
+        apart = loss(*(discriminator(masks, *op_weights) for masks in (real_masks, fake_masks)))
+    np.testing.assert_allclose(result.losses.discriminator, apart, rtol=1e-12)
+    np.testing.assert_allclose(objective, apart, rtol=1e-12)
+    for one, other in zip(result.by_phi, tape.gradient(apart, variables), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9 * np.abs(other).max())
+    stacked = discriminator(tf.concat([real_masks, fake_masks], axis=0), *op_weights)
+    together = loss(*tf.split(stacked, 2))
     if normalization == "batch":
-        together = call(tf.concat([real_masks, fake_masks], axis=0))
-        assert np.abs(stacked - together).max() > 1e-3
+        assert np.abs(together - apart) > 1e-3
+    else:
+        np.testing.assert_allclose(together, apart, rtol=1e-10)
 
 
 @pytest.mark.parametrize("normalization", ["batch", "group"])
@@ -100,12 +120,9 @@ def test_logits_equal_those_of_the_oracle(phase, size, normalization):
     op_weights = {"N": random_op_weights(rng), "R": random_op_weights(rng)}
     arguments = [tf.constant(op_weights[kind]) for kind in "NR"] if phase == "search" else []
 
-    logits = discriminator(masks, *arguments, num_passes=2).numpy()
+    logits = discriminator(masks, *arguments).numpy()
 
-    normalize = {
-        "batch": functools.partial(batch_normalization, num_passes=2),
-        "group": group_normalization,
-    }[normalization]
+    normalize = {"batch": batch_normalization, "group": group_normalization}[normalization]
     kept_edges = {"N": GENOTYPE.normal, "R": GENOTYPE.reduction}
     affine = discriminator.head_normalization
     older = newer = head(
@@ -250,18 +267,15 @@ def test_learns_separable_batches(phase, num_images, cell_pattern):
     discriminator = make_discriminator(phase, channels=4, cell_pattern=cell_pattern)
     uniform = tf.fill([14, 8], 1 / 8)
     arguments = [uniform, uniform] if phase == "search" else []
-    masks = tf.concat([real_masks, fake_masks], axis=0)
-    discriminator.build(masks.shape)
+    discriminator.build(real_masks.shape)
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(discriminator.trainable_variables)
 
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            logits = discriminator(masks, *arguments, num_passes=2)
-            real_logits, fake_logits = tf.split(logits, 2)
-            loss = tf.reduce_mean(tf.nn.softplus(-real_logits))
-            loss += tf.reduce_mean(tf.nn.softplus(fake_logits))
+            loss = tf.reduce_mean(tf.nn.softplus(-discriminator(real_masks, *arguments)))
+            loss += tf.reduce_mean(tf.nn.softplus(discriminator(fake_masks, *arguments)))
         variables = discriminator.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
         return loss

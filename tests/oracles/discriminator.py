@@ -1,6 +1,6 @@
 """Cells and the discriminator in plain NumPy, wired by hand from the oracle's operations.
 
-Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels.
+Legend: N batch, H, W, C channels.
 """
 
 import numpy as np
@@ -24,13 +24,13 @@ def search_cell(older, newer, weights, op_weights, reduction, previous_reduction
     """Eq. 5 over Eq. 6: every node the sum of its edges, every edge a mixture of operations.
 
     Args:
-        older, newer: (P * N, H, W, C), the older one larger if `previous_reduction`.
+        older, newer: (N, H, W, C), the older one larger if `previous_reduction`.
         weights: `older` and `newer`, those of the preprocessing, and for each edge
             (source, target) a dict of the operations' weights by primitive.
         op_weights: (14, 8).
 
     Returns:
-        (P * N, H', W', 4 C).
+        (N, H', W', 4 C).
     """
     nodes = _input_nodes(older, newer, weights, previous_reduction, normalize)
     for target in (2, 3, 4, 5):

@@ -1,9 +1,8 @@
 """The candidate operations in plain NumPy, float64, as DARTS (Liu et al., ICLR 2019) has them.
 
-Legend: N batch of one pass, P passes stacked in the batch, H, W, C channels, K kernel size,
-s stride.
+Legend: N batch, H, W, C channels, K kernel size, s stride.
 
-Every operation maps (P * N, H, W, C) to (P * N, ceil(H / s), ceil(W / s), C) and is called as
+Every operation maps (N, H, W, C) to (N, ceil(H / s), ceil(W / s), C) and is called as
 `OPERATIONS[primitive](x, stride, weights, normalize)`. `weights` is a dict of arrays:
 
 - `depthwise`: one (K, K, C) kernel a convolution;
@@ -52,14 +51,11 @@ def depthwise_convolution(
     return sum(seen * kernel[i, j] for i, j, seen in windows(x, kernel.shape[0], stride, dilation))
 
 
-def batch_normalization(x: np.ndarray, num_passes: int = 1) -> np.ndarray:
-    """Every channel of every pass to mean 0 and variance 1, eps 1e-5."""
+def batch_normalization(x: np.ndarray) -> np.ndarray:
+    """Every channel to mean 0 and variance 1, eps 1e-5."""
     y = np.empty_like(x)
-    num_images = len(x) // num_passes
-    for start in range(0, len(x), num_images):
-        for channel in range(x.shape[-1]):
-            values = x[start : start + num_images, ..., channel]
-            y[start : start + num_images, ..., channel] = standardize(values)
+    for channel in range(x.shape[-1]):
+        y[..., channel] = standardize(x[..., channel])
     return y
 
 

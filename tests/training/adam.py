@@ -22,9 +22,8 @@ class Adam:
     def descend(self, gradients):
         self.num_steps += 1
         beta_1, beta_2 = self.betas
-        # Keras rounds the betas to float32 here, and only here, which moves the rate by 1e-5.
-        rate = self.learning_rate * np.sqrt(1 - float(np.float32(beta_2)) ** self.num_steps)
-        rate /= 1 - float(np.float32(beta_1)) ** self.num_steps
+        rate = self.learning_rate * np.sqrt(1 - beta_2**self.num_steps)
+        rate /= 1 - beta_1**self.num_steps
         for index, gradient in enumerate(map(np.asarray, gradients)):
             self.means[index] = beta_1 * self.means[index] + (1 - beta_1) * gradient
             self.squares[index] = beta_2 * self.squares[index] + (1 - beta_2) * gradient**2

@@ -35,13 +35,9 @@ class NormalizedDiscriminator(TinyDiscriminator):
         super().build(input_shape)
         self.normalization.build((None, None, None, 14))
 
-    def call(self, masks, *op_weights, num_passes=1):
+    def call(self, masks, *op_weights):
         phi = [tf.convert_to_tensor(variable) for variable in (self.first, self.second)]
-
-        def normalize(features):
-            return self.normalization(features, num_passes=num_passes)
-
-        return judge(phi, masks, op_weights, normalize)
+        return judge(phi, masks, op_weights, self.normalization)
 
 
 def one_cell(normalization: str) -> SearchDiscriminator:

@@ -79,8 +79,10 @@ def test_a_command_has_the_flags_it_heeds_and_no_others():
         field.name for part in PARTS for field in dataclasses.fields(part) if field.metadata
     } | {"seed", "workdir", "genotype"}
     general = {"flagfile", "undefok", "help"}
-    assert flags_in_help("search") == (every - {"discriminator", "genotype"}) | general
-    assert flags_in_help("train") == (every - SEARCH_ALONE) | general
+    assert flags_in_help("search") == (
+        (every - {"discriminator", "genotype"}) | {"estimate"} | general
+    )
+    assert flags_in_help("train") == (every - SEARCH_ALONE) | {"estimate"} | general
     assert flags_in_help("evaluate") == {"workdir", "data_dir"} | general
     assert flags_in_help("export") == {"workdir", "data_dir"} | general
 

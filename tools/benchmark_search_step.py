@@ -120,12 +120,14 @@ class Subject:
         self.import_memory = peak_memory()
 
         from darts_adv_tf.adversarial_game import AdversarialGame
+        from darts_adv_tf.builder import share_cores
         from darts_adv_tf.models.architecture import Architecture
         from darts_adv_tf.models.discriminator import SearchDiscriminator
         from darts_adv_tf.models.unet import build_unet
         from darts_adv_tf.training.search import SearchTrainer
 
-        # All of this as `Builder` and `stages` do it, for a search that is short.
+        # All of this as `Builder` and `stages` do it for a search.
+        share_cores()
         tf.config.experimental.enable_op_determinism()
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not has_gpu})

@@ -56,6 +56,38 @@ class TrainingGradients(NamedTuple):
     losses: Losses
 
 
+class SegmenterPass:
+    """A forward pass of the segmenter, of which gradients can be taken more than once.
+
+    A search step differentiates at the same theta and images twice: for the virtual step, and
+    with another alpha for the real one.
+
+    Args:
+        game: The players.
+        theta: The segmenter's weights.
+        batch: A training batch.
+
+    Attributes:
+        fake_masks: (N, H, W, K).
+        loss: The first term of Eq. 1, a scalar.
+    """
+
+    def __init__(self, game: "AdversarialGame", theta: Tensors, batch: Batch):
+        self._theta = theta
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as self._tape:
+            self._tape.watch(theta)
+            logits, self.fake_masks = game.segment(theta, batch.images)
+            self.loss = game.global_mean(segmentation_loss(batch.labels, logits))
+
+    def gradient(self, by_fake_masks: tf.Tensor) -> list[tf.Tensor]:
+        """By theta, of `loss` and of what gives the fake masks this gradient."""
+        return self._tape.gradient(
+            [self.loss, self.fake_masks],
+            self._theta,
+            output_gradients=[tf.ones_like(self.loss), by_fake_masks],
+        )
+
+
 class AdversarialGame:
     """The two players and what each descends (Eqs. 1, 2 and 8).
 
@@ -129,17 +161,27 @@ class AdversarialGame:
         return self.adversarial_weight * self.global_mean(adversarial_loss(fake_logits))
 
     def training_gradients(
-        self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch
+        self,
+        theta: Tensors,
+        phi: Tensors,
+        alpha: Tensors,
+        batch: Batch,
+        segmenter_pass: SegmenterPass | None = None,
     ) -> TrainingGradients:
         """The gradients of Eqs. 1 and 2 from one forward at the same weights.
 
         Each tape watches only what it is asked for: no gradient of L_D reaches the segmenter,
         none of L_S the discriminator's weights.
+
+        Args:
+            theta: The segmenter's weights.
+            phi: The discriminator's weights.
+            alpha: See `discriminate`.
+            batch: The training batch.
+            segmenter_pass: At these `theta` and `batch`, if there is one already.
         """
-        with tf.GradientTape(watch_accessed_variables=False) as segmenter_tape:
-            segmenter_tape.watch(theta)
-            logits, fake_masks = self.segment(theta, batch.images)
-            segmentation = self.global_mean(segmentation_loss(batch.labels, logits))
+        segmenter_pass = segmenter_pass or SegmenterPass(self, theta, batch)
+        fake_masks = segmenter_pass.fake_masks
         real_masks = self.real_masks(batch.labels, fake_masks.dtype)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([*phi, fake_masks])
@@ -152,13 +194,9 @@ class AdversarialGame:
         with differentiated_by():
             by_fake_masks = tape.gradient(adversarial, fake_masks)
         del tape
-        by_theta = segmenter_tape.gradient(
-            [segmentation, fake_masks],
-            theta,
-            output_gradients=[tf.ones_like(segmentation), by_fake_masks],
-        )
+        by_theta = segmenter_pass.gradient(by_fake_masks)
         losses = Losses(
-            segmentation=segmentation,
+            segmentation=segmenter_pass.loss,
             adversarial=adversarial,
             discriminator=discriminator,
             real_accuracy=self._accuracy(real_logits > 0),

@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch, Tensors
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
 from darts_adv_tf.distribution import sum_over_replicas
 from darts_adv_tf.layers.rematerialization import differentiated_by
 
@@ -58,6 +58,7 @@ def architecture_gradient(
     train_batch: Batch,
     val_batch: Batch,
     unroll_rate: float,
+    segmenter_pass: SegmenterPass | None = None,
 ) -> ArchitectureGradient:
     """Computes d J_val / d alpha; a pure function, which leaves every variable as it is.
 
@@ -71,6 +72,7 @@ def architecture_gradient(
         train_batch: The batch of the virtual step.
         val_batch: The batch of J_val.
         unroll_rate: eta of Eq. 9.
+        segmenter_pass: At `theta` and `train_batch`, if there is one already.
 
     Returns:
         The gradient, its parts and the objective.
@@ -79,7 +81,8 @@ def architecture_gradient(
         objective, (by_alpha,) = _objective_gradients(game, theta, phi, alpha, val_batch, (alpha,))
         return ArchitectureGradient(by_alpha, by_alpha, [], objective)
 
-    training, products = virtual_step_products(game, theta, phi, alpha, train_batch)
+    segmenter_pass = segmenter_pass or SegmenterPass(game, theta, train_batch)
+    training, products = virtual_step_products(game, theta, phi, alpha, train_batch, segmenter_pass)
     virtual_theta = _descend(theta, sum_over_replicas(training.by_theta), unroll_rate)
     virtual_phi = _descend(phi, sum_over_replicas(training.by_phi), unroll_rate)
     objective, (by_alpha, by_theta, by_phi) = _objective_gradients(
@@ -90,7 +93,7 @@ def architecture_gradient(
         second_order = products(by_theta, by_phi)
     else:
         second_order = finite_difference_products(
-            game, theta, phi, alpha, train_batch, by_theta, by_phi
+            game, theta, phi, alpha, train_batch, by_theta, by_phi, segmenter_pass.fake_masks
         )
     gradient = [
         first - unroll_rate * second for first, second in zip(by_alpha, second_order, strict=True)
@@ -98,7 +101,7 @@ def architecture_gradient(
     return ArchitectureGradient(gradient, by_alpha, second_order, objective)
 
 
-def virtual_step_products(game, theta, phi, alpha, train_batch):
+def virtual_step_products(game, theta, phi, alpha, train_batch, segmenter_pass):
     """The training gradients, and a function that differentiates them by alpha.
 
     One forward and one backward pass serve both the virtual step and the Hessian-vector products.
@@ -109,7 +112,7 @@ def virtual_step_products(game, theta, phi, alpha, train_batch):
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(alpha)
-        training = game.training_gradients(theta, phi, alpha, train_batch)
+        training = game.training_gradients(theta, phi, alpha, train_batch, segmenter_pass)
 
     def products(v_theta: Tensors, v_phi: Tensors) -> list[tf.Tensor]:
         tangent = _segmenter_tangent(game, theta, train_batch.images, v_theta)
@@ -132,6 +135,7 @@ def finite_difference_products(
     train_batch: Batch,
     v_theta: Tensors,
     v_phi: Tensors,
+    fake_masks: tf.Tensor,
 ) -> list[tf.Tensor]:
     """The same products by central differences, each with a step of its own.
 
@@ -152,7 +156,6 @@ def finite_difference_products(
 
     _, fake_above = game.segment(_descend(theta, v_theta, -step_theta), images)
     _, fake_below = game.segment(_descend(theta, v_theta, step_theta), images)
-    _, fake_masks = game.segment(theta, images)
     real_masks = game.real_masks(labels, fake_masks.dtype)
     phi_above = _descend(phi, v_phi, -step_phi)
     phi_below = _descend(phi, v_phi, step_phi)

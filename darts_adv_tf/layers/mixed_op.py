@@ -9,9 +9,10 @@ import tensorflow as tf
 from darts_adv_tf.genotype import PRIMITIVES
 from darts_adv_tf.layers.initializers import ConvolutionUniform
 from darts_adv_tf.layers.normalization import NormalizationMode, normalize
-from darts_adv_tf.layers.normalized_product import Blocks, normalized_product
+from darts_adv_tf.layers.normalized_product import normalized_product
 from darts_adv_tf.layers.operations import halve, output_size
 from darts_adv_tf.layers.primitives import (
+    EdgeAxis,
     average_pool,
     depthwise,
     dilated_depthwise,
@@ -26,7 +27,7 @@ from darts_adv_tf.layers.rematerialization import rematerialized
 NUM_DEPTHWISE = 3
 """Of each size: first and second of the separable convolution, and the dilated one."""
 NUM_POINTWISE = 6
-"""First and second of both separable convolutions, and one of each dilated one."""
+"""The first of both separable convolutions, those of the dilated ones, and the second ones."""
 
 
 @rematerialized
@@ -47,12 +48,11 @@ def mixed_operations(
     depthwise_3x3, depthwise_5x5, *kernels = split(kernels, _kernel_rows(channels, stride), axis=0)
     separable_3x3, followed_3x3, dilated_3x3 = _depthwise_kernels(depthwise_3x3, 3)
     separable_5x5, followed_5x5, dilated_5x5 = _depthwise_kernels(depthwise_5x5, 5)
-    products = tf.unstack(tf.reshape(kernels[0], [NUM_POINTWISE, num_edges, channels, channels]))
+    products = tf.reshape(kernels[0], [NUM_POINTWISE, num_edges, channels, channels])
+    products, followed_products = split(products, [4, 2], axis=0)
     by_operation = tf.transpose(op_weights)  # `none` adds nothing but to the softmax
-    over_channels = tf.unstack(spread(by_operation, channels), num=len(PRIMITIVES))
-    weights = dict(zip(PRIMITIVES, over_channels, strict=True))
-    unweighted = tf.ones([num_edges * channels], x.dtype)
-    edges = Blocks(num_edges, x.dtype.name)
+    weights = spread(tf.reshape(by_operation, [len(PRIMITIVES), -1, 1, 1]), channels)
+    _, unweighted, skip, separable, dilated = split(weights, [1, 2, 1, 2, 2], axis=0)
 
     rectified = tf.nn.relu(x)
     pools = tf.concat([max_pool(x, stride), average_pool(x, stride)], axis=-1)
@@ -61,24 +61,32 @@ def mixed_operations(
         pools_and_skip = tf.concat([pools, x], axis=-1)
         mixtures = [_mixed(pools_and_skip, by_operation[1:4], channels)]
     else:
-        reduced = halve(rectified, kernels[1], weights["skip_connect"], channels, normalization)
+        skip = tf.reshape(skip, [-1])
+        reduced = halve(rectified, kernels[1], skip, channels, normalization)
         mixtures = [_mixed(pools, by_operation[1:3], channels), reduced]
 
     wide = side_by_side(rectified, num_edges)
-    y_3x3, y_5x5 = dilated_depthwise(wide, (dilated_3x3, dilated_5x5), stride)
-    for y, kernel, weight in (
-        (y_3x3, products[4], weights["dil_conv_3x3"]),
-        (y_5x5, products[5], weights["dil_conv_5x5"]),
-    ):
-        mixtures.append(normalized_product(y, kernel, weight, normalization, edges))
-    for first, product, second, next_product, weight in (
-        (separable_3x3, products[0], followed_3x3, products[1], weights["sep_conv_3x3"]),
-        (separable_5x5, products[2], followed_5x5, products[3], weights["sep_conv_5x5"]),
-    ):
-        y = depthwise(wide, first, stride)
-        y = normalized_product(y, product, unweighted, normalization, edges)
-        y = depthwise(tf.nn.relu(y), second)
-        mixtures.append(normalized_product(y, next_product, weight, normalization, edges))
+    images = tf.stack(
+        [
+            depthwise(wide, separable_3x3, stride),
+            depthwise(wide, separable_5x5, stride),
+            *dilated_depthwise(wide, (dilated_3x3, dilated_5x5), stride),
+        ]
+    )
+    _, *sizes, _ = size_of(images)
+    image_size = sizes[1] * sizes[2]
+    edges = EdgeAxis(sizes, num_edges, channels)
+    weights = tf.concat([tf.ones_like(unweighted), dilated], axis=0)
+    y = normalized_product(edges.apart(images), products, weights, normalization, image_size)
+    followed, of_dilated = split(y, [2, 2], axis=0)
+    images = tf.unstack(edges.together(tf.nn.relu(followed)))
+    images = tf.stack([depthwise(images[0], followed_3x3), depthwise(images[1], followed_5x5)])
+    images = edges.apart(images)
+    of_separable = normalized_product(
+        images, followed_products, separable, normalization, image_size
+    )
+    total = tf.add_n(tf.unstack(of_separable + of_dilated))
+    mixtures.append(edges.together(total[None])[0])
     return tf.add_n(mixtures)
 
 
@@ -117,7 +125,8 @@ class MixedOp(keras.layers.Layer):
     argument, and so does the optimizer. Its rows are
     (3, 3, 3, E C) depthwise kernels: separable, second of the separable, dilated;
     (3, 5, 5, E C) the same;
-    (6, E, C, C) 1x1 kernels: both of separable 3x3, both of 5x5, dilated 3x3, dilated 5x5;
+    (6, E, C, C) 1x1 kernels: first of separable 3x3 and 5x5, dilated 3x3 and 5x5, second of
+    separable 3x3 and 5x5;
     and with stride 2 (C, E C), the factorized reductions (see `halve`).
 
     Args:

@@ -91,11 +91,30 @@ def normalize(x: tf.Tensor, mode: NormalizationMode, num_channels: int | tf.Tens
     check_mode(mode)
     if mode != "group":
         return _standardize(x, (-4, -3, -2), synchronized=mode == "sync_batch")
-    batch, height, width, channels = size_of(x)
+    _, height, width, channels = size_of(x)
+    return standardize_groups(x, height * width, channels, num_channels)
+
+
+def standardize_groups(
+    x: tf.Tensor,
+    image_size: int | tf.Tensor,
+    channels: int | tf.Tensor,
+    num_channels: int | tf.Tensor,
+) -> tf.Tensor:
+    """The `group` normalization of `normalize`, of pixels of images that lie behind each other.
+
+    Args:
+        x: (..., channels), whose rows are the pixels of one image after another.
+        image_size: Pixels of one image.
+        channels: The size of the last axis.
+        num_channels: C of one operation, which groups do not cross.
+
+    Returns:
+        The shape of `x`.
+    """
     size = _group_size(num_channels)
-    groups = tf.reshape(x, [batch, height * width, channels // size, size])
-    y = _standardize(groups, (-3, -1), synchronized=False)
-    y = tf.reshape(y, [batch, height, width, channels])
+    groups = tf.reshape(x, [-1, image_size, channels // size, size])
+    y = tf.reshape(_standardize(groups, (-3, -1), synchronized=False), tf.shape(x))
     y.set_shape(x.shape)
     return y
 

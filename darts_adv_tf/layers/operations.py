@@ -26,13 +26,13 @@ from darts_adv_tf.layers.rematerialization import rematerialized
 def normalized_convolution(x, kernel, scale, *, normalization, inlined=True):
     """1x1 convolution of (N, H, W, C') by (C', C), normalization, scale (C,) -> (N, H, W, C)."""
     del inlined  # it always is
-    return normalized_product(x, tf.convert_to_tensor(kernel)[None], scale, normalization)
+    return _normalized_convolution(x, tf.convert_to_tensor(kernel), scale, normalization)
 
 
 @rematerialized
 def relu_convolution(x, kernels, scale, *, normalization):
     """ReLU before a normalized 1x1 convolution."""
-    return normalized_product(tf.nn.relu(x), kernels[None], scale, normalization)
+    return _normalized_convolution(tf.nn.relu(x), kernels, scale, normalization)
 
 
 @rematerialized
@@ -65,8 +65,21 @@ def halve(
     share = tf.cast(reads_even, kernel.dtype)
     kernel = tf.concat([kernel * share, kernel * (1 - share)], axis=0)
     pixels = tf.concat(every_second_pixel(rectified), axis=-1)
-    # One group: every result reads all pixels. `group` normalization must not cross edges.
-    return normalized_product(pixels, kernel[None], weights, normalization, num_channels=channels)
+    return _normalized_convolution(pixels, kernel, weights, normalization, channels)
+
+
+def _normalized_convolution(x, kernel, weights, normalization, num_channels=None):
+    batch, height, width, channels = size_of(x)
+    results = size_of(kernel)[-1]
+    y = normalized_product(
+        tf.reshape(x, [-1, channels]),
+        kernel,
+        tf.reshape(weights, [1, -1]),
+        normalization,
+        height * width,
+        num_channels,
+    )
+    return tf.reshape(y, [batch, height, width, results])
 
 
 def output_size(x: tf.Tensor, stride: int) -> list[int | None]:

@@ -8,6 +8,8 @@ only on even sizes, which is another operation than the DARTS source's.
 
 import tensorflow as tf
 
+from darts_adv_tf.layers.recording import constant, recorded
+
 
 def size_of(x: tf.Tensor) -> list[int | tf.Tensor]:
     """The sizes of all axes: numbers where the shape is known in advance, else tensors."""
@@ -117,21 +119,75 @@ def side_by_side(x: tf.Tensor, num_copies: int | tf.Tensor) -> tf.Tensor:
     With the sum over copies as its gradient, and that one's gradient this again.
     """
 
-    @tf.custom_gradient
     def copy(x):
-        return tf.tile(x, [1, 1, 1, num_copies]), add
+        return [tf.tile(x, [1, 1, 1, num_copies])], lambda gradient: [add(gradient)]
 
-    @tf.custom_gradient
     def add(y):
-        *images, width = size_of(y)
-        copies = tf.reshape(y, [*images, num_copies, width // num_copies])
-        return tf.reduce_sum(copies, axis=-2), copy
+        def total(y):
+            *images, width = size_of(y)
+            copies = tf.reshape(y, [*images, num_copies, width // num_copies])
+            total = tf.reduce_sum(copies, constant((-2,), "int32"))
+            return [total], lambda gradient: [side_by_side(gradient, num_copies)]
 
-    return copy(x)
+        return recorded(total, [y])[0]
+
+    return recorded(copy, [x])[0]
 
 
 def spread(weights: tf.Tensor, channels: int | tf.Tensor) -> tf.Tensor:
-    """Repeats each weight for the C channels of its edge: (O, E) -> (O, E * C)."""
-    num_rows, num_edges = size_of(weights)
-    wide = weights[:, :, None] * tf.ones([channels], weights.dtype)
-    return tf.reshape(wide, [num_rows, num_edges * channels])
+    """Repeats each weight for the C channels of its edge: (..., 1) -> (..., C).
+
+    With the sum over channels as its gradient, and that one's gradient this again.
+    """
+
+    def repeat(weights):
+        multiples = [1] * (weights.shape.rank - 1) + [channels]
+        return [tf.tile(weights, multiples)], lambda gradient: [add(gradient)]
+
+    def add(gradient):
+        def total(gradient):
+            total = tf.reduce_sum(gradient, constant((-1,), "int32"), keepdims=True)
+            return [total], lambda weights: [spread(weights, channels)]
+
+        return recorded(total, [gradient])[0]
+
+    return recorded(repeat, [weights])[0]
+
+
+class EdgeAxis:
+    """Between edges side by side in the channels and an axis of their own.
+
+    Convolutions want the first, (O, N, H, W, E * C); products within each edge the second,
+    (O, E, N * H * W, C), where O operations lie behind each other.
+
+    Args:
+        images: N, H and W.
+        num_edges: E.
+        channels: C.
+    """
+
+    def __init__(self, images: list, num_edges: int | tf.Tensor, channels: int | tf.Tensor):
+        batch, height, width = images
+        pixels = batch * height * width
+        self.side_by_side = tf.stack([-1, batch, height, width, num_edges * channels])
+        self.behind_each_other = tf.stack([-1, pixels, num_edges, channels])
+        self.swap = constant((0, 2, 1, 3), "int32")
+
+    def apart(self, images: tf.Tensor) -> tf.Tensor:
+        """(O, N, H, W, E * C) -> (O, E, N * H * W, C)."""
+
+        def function(images):
+            edges = tf.transpose(tf.reshape(images, self.behind_each_other), self.swap)
+            return [edges], lambda gradient: [self.together(gradient)]
+
+        return recorded(function, [images])[0]
+
+    def together(self, edges: tf.Tensor) -> tf.Tensor:
+        """(O, E, N * H * W, C) -> (O, N, H, W, E * C)."""
+
+        def function(edges):
+            images = tf.reshape(tf.transpose(edges, self.swap), self.side_by_side)
+            images.set_shape([edges.shape[0], None, None, None, None])
+            return [images], lambda gradient: [self.apart(gradient)]
+
+        return recorded(function, [edges])[0]

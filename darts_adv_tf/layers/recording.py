@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 Tensors = Sequence[tf.Tensor]
+Backward = Callable[..., Sequence]
 
 
 @cache
@@ -16,22 +17,21 @@ def constant(value: int | float | tuple[int, ...], dtype: str) -> tf.Tensor:
         return tf.constant(value, dtype)
 
 
-def recorded(
-    function: Callable[..., Tensors], inputs: Tensors, backward: Callable[..., Sequence]
-) -> Tensors:
-    """Calls a function, of which tapes learn `backward` and nothing else.
+def recorded(function: Callable[..., tuple[Tensors, Backward]], inputs: Tensors) -> Tensors:
+    """Calls a function that brings its own gradient, the only one that tapes will learn of.
 
     What `tf.custom_gradient` does, by the call that it makes for it in turn (not of TensorFlow's
     public interface). In a graph it surrounds every call by nodes of its own, some sixteen for a
     mixed operation: 7,000 of a search step's 18,600 were those.
 
     Args:
-        function: Of the inputs, to a list of tensors.
+        function: Of the inputs, to a list of tensors and to a function of the gradients of these,
+            to one gradient an input, or None. What the latter uses of the former's intermediate
+            results is a constant to tapes; to be differentiated by them, it is itself recorded.
         inputs: Tensors.
-        backward: Of the gradients of the results, to one gradient an input, or None.
     """
     with record.stop_recording():
-        results = function(*inputs)
+        results, backward = function(*inputs)
     record.record_operation("recorded", results, list(inputs), backward)
     return results
 
@@ -45,10 +45,13 @@ def split(x: tf.Tensor, sizes: Sequence[int | tf.Tensor], axis: int) -> list[tf.
 
     def parts(x):
         if all(isinstance(size, int) and size == sizes[0] for size in sizes):
-            return tf.split(x, len(sizes), axis=constant(axis, "int32"))
-        return tf.split(x, tf.stack(sizes), axis=constant(axis, "int32"), num=len(sizes))
+            parts = tf.split(x, len(sizes), axis=constant(axis, "int32"))
+        else:
+            # A number: by a tensor as axis the last one is inferred to be split.
+            parts = tf.split(x, tf.stack(sizes), axis=axis, num=len(sizes))
+        return parts, lambda *gradients: [_join(gradients, sizes, axis)]
 
-    return recorded(parts, [x], lambda *gradients: [_join(gradients, sizes, axis)])
+    return recorded(parts, [x])
 
 
 def join(parts: Tensors, axis: int) -> tf.Tensor:
@@ -57,9 +60,9 @@ def join(parts: Tensors, axis: int) -> tf.Tensor:
 
 
 def _join(parts, sizes, axis):
-    (x,) = recorded(
-        lambda *parts: [tf.concat(parts, constant(axis, "int32"))],
-        parts,
-        lambda gradient: split(gradient, sizes, axis),
-    )
+    def whole(*parts):
+        x = tf.concat(parts, constant(axis, "int32"))
+        return [x], lambda gradient: split(gradient, sizes, axis)
+
+    (x,) = recorded(whole, parts)
     return x

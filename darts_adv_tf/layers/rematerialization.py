@@ -82,24 +82,28 @@ def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tenso
             return function(*map(tf.convert_to_tensor, inputs), **options)
         derivatives = _derivatives(function, tuple(sorted(options.items())), _signature(inputs))
 
-        inputs = [tf.convert_to_tensor(tensor) for tensor in inputs]
+        def value(*inputs):
+            return derivatives.value(*inputs), lambda g: gradient([*inputs, g])
 
-        def backward(y_gradient):
+        def gradient(arguments):
             first = wanted()
-            arguments = [*inputs, y_gradient]
+            first_derivative = derivatives.first(first)
 
-            def second_backward(*cotangents):
+            def by_wanted(*arguments):
+                return first_derivative(*arguments), backward
+
+            def backward(*cotangents):
                 # The cotangent of the incoming gradient is always wanted.
                 second = (*wanted(), len(names))
                 by_second = derivatives.second(first, second)(*arguments, *cotangents)
                 return _in_place(by_second, second, arguments)
 
-            by_first = recorded(derivatives.first(first), arguments, second_backward)
+            by_first = recorded(by_wanted, arguments)
             for index, tensor in zip(first, by_first, strict=True):
                 tensor.set_shape(arguments[index].shape)
             return _in_place(by_first, first, inputs)
 
-        (y,) = recorded(derivatives.value, inputs, backward)
+        (y,) = recorded(value, [tf.convert_to_tensor(tensor) for tensor in inputs])
         return y
 
     return call

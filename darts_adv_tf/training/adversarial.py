@@ -1,10 +1,6 @@
 """Adversarial training of a segmenter against a discriminator (Eqs. 1 and 2)."""
 
-from collections.abc import Sequence
-
-import tensorflow as tf
-
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
 from darts_adv_tf.training.trainer import Metrics, Trainer, make_optimizer, weights
 
 
@@ -27,13 +23,20 @@ class AdversarialTrainer(Trainer):
 
     def train_step(self, batch: Batch) -> Metrics:
         """Updates theta and phi."""
-        return self._update_players(batch, alpha=())
-
-    def _update_players(self, batch: Batch, alpha: Sequence[tf.Tensor]) -> Metrics:
-        segmenter, discriminator = self.game.segmenter, self.game.discriminator
-        gradients = self.game.training_gradients(
-            weights(segmenter), weights(discriminator), alpha, batch
+        return self._update_players(
+            weights(self.game.segmenter), weights(self.game.discriminator), (), batch
         )
+
+    def _update_players(
+        self,
+        theta: Tensors,
+        phi: Tensors,
+        alpha: Tensors,
+        batch: Batch,
+        segmenter_pass: SegmenterPass | None = None,
+    ) -> Metrics:
+        segmenter, discriminator = self.game.segmenter, self.game.discriminator
+        gradients = self.game.training_gradients(theta, phi, alpha, batch, segmenter_pass)
         segmenter_norm = self._apply(
             self.segmenter_optimizer, gradients.by_theta, segmenter.trainable_variables
         )

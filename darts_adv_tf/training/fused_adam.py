@@ -13,23 +13,29 @@ class FusedAdam(keras.optimizers.Adam):
     the root outside of the bias correction. State, checkpoints and distribution are Keras's.
     """
 
+    def apply(self, grads, trainable_variables=None):
+        # For all variables at once, not each on its own.
+        dtype = grads[0].dtype
+        step = tf.cast(self.iterations.value, dtype) + constant(1.0, dtype.name)
+        self._powers = [
+            tf.pow(constant(beta, dtype.name), step) for beta in (self.beta_1, self.beta_2)
+        ]
+        super().apply(grads, trainable_variables)
+
     def update_step(self, gradient, variable, learning_rate):
         dtype = gradient.dtype
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value, dtype) + constant(1.0, dtype.name)
-        beta_1, beta_2, epsilon = (
-            constant(value, dtype.name) for value in (self.beta_1, self.beta_2, self.epsilon)
-        )
+        beta_1_power, beta_2_power = self._powers
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[index]),
             v=_handle(self._velocities[index]),
-            beta1_power=tf.pow(beta_1, step),
-            beta2_power=tf.pow(beta_2, step),
+            beta1_power=beta_1_power,
+            beta2_power=beta_2_power,
             lr=tf.cast(learning_rate, dtype),
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=epsilon,
+            beta1=constant(self.beta_1, dtype.name),
+            beta2=constant(self.beta_2, dtype.name),
+            epsilon=constant(self.epsilon, dtype.name),
             grad=gradient,
         )
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass
 from darts_adv_tf.architecture_gradient import (
     ArchitectureGradientMode,
     architecture_gradient,
@@ -46,24 +46,27 @@ class SearchTrainer(AdversarialTrainer):
 
     def train_step(self, train_batch: Batch, val_batch: Batch) -> Metrics:
         """Updates alpha, then theta and phi."""
-        metrics = self._update_architecture(train_batch, val_batch)
-        return metrics | self._update_players(train_batch, weights(self.architecture))
+        players = weights(self.game.segmenter), weights(self.game.discriminator)
+        theta, _ = players
+        # Theta does not change before its own update, so that one forward serves both.
+        segmenter_pass = SegmenterPass(self.game, theta, train_batch)
+        metrics = self._update_architecture(players, train_batch, val_batch, segmenter_pass)
+        alpha = weights(self.architecture)
+        return metrics | self._update_players(*players, alpha, train_batch, segmenter_pass)
 
     def architecture_gradient(self, mode: ArchitectureGradientMode, train_batch, val_batch):
         """The gradient at the present weights; see `architecture_gradient`."""
+        players = weights(self.game.segmenter), weights(self.game.discriminator)
+        return self._gradient(mode, players, train_batch, val_batch)
+
+    def _gradient(self, mode, players, train_batch, val_batch, segmenter_pass=None):
+        alpha, rate = weights(self.architecture), self.unroll_rate
         return architecture_gradient(
-            mode,
-            self.game,
-            weights(self.game.segmenter),
-            weights(self.game.discriminator),
-            weights(self.architecture),
-            train_batch,
-            val_batch,
-            self.unroll_rate,
+            mode, self.game, *players, alpha, train_batch, val_batch, rate, segmenter_pass
         )
 
-    def _update_architecture(self, train_batch: Batch, val_batch: Batch) -> Metrics:
-        result = self.architecture_gradient(self.gradient_mode, train_batch, val_batch)
+    def _update_architecture(self, players, train_batch, val_batch, segmenter_pass) -> Metrics:
+        result = self._gradient(self.gradient_mode, players, train_batch, val_batch, segmenter_pass)
         norm = self._apply(
             self.architecture_optimizer, result.gradient, self.architecture.trainable_variables
         )

@@ -84,7 +84,8 @@ class Trainer:
 
     def _everywhere(self, value: tf.Tensor) -> tf.Tensor:
         """A figure that is the same on all replicas, such that the replicas' sum is it."""
-        return value / self.strategy.num_replicas_in_sync
+        num_replicas = self.strategy.num_replicas_in_sync
+        return value if num_replicas == 1 else value / num_replicas
 
     def _apply(self, optimizer, gradients, variables) -> tf.Tensor:
         """Descends gradients, of which each replica brings its share; returns their norm."""

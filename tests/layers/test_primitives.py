@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from darts_adv_tf.layers.primitives import (
+    EdgeAxis,
     average_pool,
     depthwise,
     dilated_depthwise,
@@ -188,38 +189,155 @@ def test_side_by_side_repeats_the_image_and_has_right_derivatives(num_copies):
     assert_same_derivatives(received, expected)
 
 
-def test_spread_repeats_each_weight_for_its_channels_and_has_right_derivatives():
+@pytest.mark.parametrize("shape", [(1,), (3, 1), (2, 3, 1, 1)])
+def test_spread_repeats_each_weight_for_its_channels_and_has_right_derivatives(shape):
     rng = np.random.default_rng(8)
-    weights, direction = rng.normal(size=(2, 3, 2))
+    weights, direction = rng.normal(size=(2, *shape))
 
     y = spread(tf.constant(weights), 4)
     received, expected = (
         gradient_and_product(weighted(function), [weights], [direction])
         for function in (
             lambda weights: spread(weights, 4),
-            lambda weights: tf.gather(weights, [0] * 4 + [1] * 4, axis=1),
+            lambda weights: tf.gather(weights, [0] * 4, axis=-1),
         )
     )
 
-    np.testing.assert_array_equal(y, np.repeat(weights, 4, axis=1))
+    np.testing.assert_array_equal(y, np.repeat(weights, 4, axis=-1))
     assert_same_derivatives(received, expected)
 
 
 def test_open_sizes_are_read_from_the_tensor():
     @tf.function(input_signature=[tf.TensorSpec([None] * 4), tf.TensorSpec([None] * 2)])
     def open_sizes(x, weights):
-        num_edges = size_of(weights)[1]
+        num_edges = size_of(weights)[0]
         wide = side_by_side(x, num_edges)
         return wide, spread(weights, size_of(x)[-1])
 
-    for channels, rows, edges in ((3, 4, 2), (1, 2, 5)):
+    for channels, edges in ((3, 2), (1, 5)):
         x = tf.random.stateless_normal([2, 3, 3, channels], [0, 0])
-        weights = tf.random.stateless_normal([rows, edges], [0, 1])
+        weights = tf.random.stateless_normal([edges, 1], [0, 1])
 
         wide, spread_weights = open_sizes(x, weights)
 
         np.testing.assert_array_equal(wide, tf.tile(x, [1, 1, 1, edges]))
         np.testing.assert_array_equal(spread_weights, tf.repeat(weights, channels, axis=1))
+
+
+IMAGES, EDGES, EDGE_CHANNELS = [2, 3, 4], 5, 6
+
+
+def edge_axis(direction, images=IMAGES, num_edges=EDGES, channels=EDGE_CHANNELS):
+    return getattr(EdgeAxis(images, num_edges, channels), direction)
+
+
+def plain_edge_axis(direction, images=IMAGES, num_edges=EDGES, channels=EDGE_CHANNELS):
+    batch, height, width = images
+
+    def apart(x):
+        separate = tf.reshape(x, [-1, batch * height * width, num_edges, channels])
+        return tf.transpose(separate, [0, 2, 1, 3])
+
+    def together(x):
+        wide = tf.transpose(x, [0, 2, 1, 3])
+        return tf.reshape(wide, [-1, batch, height, width, num_edges * channels])
+
+    return {"apart": apart, "together": together}[direction]
+
+
+def edge_shape(direction, num_operations, images=IMAGES, num_edges=EDGES, channels=EDGE_CHANNELS):
+    """Of what `apart` or `together` take."""
+    if direction == "apart":
+        return num_operations, *images, num_edges * channels
+    return num_operations, num_edges, np.prod(images), channels
+
+
+directions = pytest.mark.parametrize("direction", ["apart", "together"])
+
+
+def test_edges_apart_by_hand():
+    # One operation, one image of 1 x 3 pixels, the channels (a, b) of two edges.
+    images = tf.constant([[[[[1, 2, 10, 20], [3, 4, 30, 40], [5, 6, 50, 60]]]]])
+
+    edges = EdgeAxis([1, 1, 3], 2, 2).apart(images)
+
+    assert edges.numpy().tolist() == [[[[1, 2], [3, 4], [5, 6]], [[10, 20], [30, 40], [50, 60]]]]
+
+
+@pytest.mark.parametrize("num_operations", [1, 4])
+def test_each_edge_apart_holds_its_channels_of_all_pixels(num_operations):
+    images = np.random.default_rng(9).normal(size=edge_shape("apart", num_operations))
+
+    edges = edge_axis("apart")(tf.constant(images))
+
+    assert edges.shape == edge_shape("together", num_operations)
+    for edge, part in enumerate(np.split(images, EDGES, axis=-1)):
+        expected = part.reshape(num_operations, -1, EDGE_CHANNELS)
+        np.testing.assert_array_equal(edges[:, edge], expected)
+
+
+@pytest.mark.parametrize("num_operations", [1, 4])
+def test_edges_together_are_the_inverse_of_edges_apart(num_operations):
+    rng = np.random.default_rng(10)
+    images = rng.normal(size=edge_shape("apart", num_operations))
+    edges = rng.normal(size=edge_shape("together", num_operations))
+    apart, together = map(edge_axis, ("apart", "together"))
+
+    np.testing.assert_array_equal(together(apart(tf.constant(images))), images)
+    np.testing.assert_array_equal(apart(together(tf.constant(edges))), edges)
+
+
+@directions
+def test_edge_axis_has_right_derivatives(direction):
+    rng = np.random.default_rng(11)
+    point, along = rng.normal(size=(2, *edge_shape(direction, 3)))
+
+    received, expected = (
+        gradient_and_product(weighted(function(direction)), [point], [along])
+        for function in (edge_axis, plain_edge_axis)
+    )
+
+    assert_same_derivatives(received, expected)
+
+
+@directions
+def test_edge_axis_has_right_derivatives_at_sizes_that_are_known_late(direction):
+    rank = {"apart": 5, "together": 4}[direction]
+    points = [tf.TensorSpec([None] * rank, tf.float64)] * 2
+
+    @tf.function(input_signature=[*points, tf.TensorSpec([5], tf.int32)], autograph=False)
+    def differentiate(point, along, sizes):
+        *images, num_edges, channels = tf.unstack(sizes)
+        function = edge_axis(direction, images, num_edges, channels)
+        with tf.GradientTape() as outer:
+            outer.watch(point)
+            with tf.GradientTape() as inner:
+                inner.watch(point)
+                value = weighted(function)(point)
+            gradient = inner.gradient(value, point)
+        product = outer.gradient(gradient, point, output_gradients=along)
+        return function(point), [gradient], [product]
+
+    rng = np.random.default_rng(12)
+    for num_operations, *sizes in ((3, 2, 3, 4, 5, 6), (1, 4, 2, 1, 3, 2)):
+        sizes = sizes[:3], *sizes[3:]
+        point, along = rng.normal(size=(2, *edge_shape(direction, num_operations, *sizes)))
+        plain = plain_edge_axis(direction, *sizes)
+
+        y, *received = differentiate(point, along, [*sizes[0], *sizes[1:]])
+
+        np.testing.assert_array_equal(y, plain(tf.constant(point)))
+        assert_same_derivatives(received, gradient_and_product(weighted(plain), [point], [along]))
+
+
+def test_the_number_of_operations_stays_known_where_edges_come_together():
+    @tf.function(input_signature=[tf.TensorSpec([3, None, None, None])], autograph=False)
+    def together(edges):
+        images = EdgeAxis([2, 1, 1], tf.shape(edges)[1], tf.shape(edges)[3]).together(edges)
+        assert images.shape.as_list()[0] == 3
+        return tf.stack(tf.unstack(images))
+
+    assert together(np.ones([3, 4, 2, 5])).shape == (3, 2, 1, 1, 20)
 
 
 def test_sizes_known_in_advance_are_numbers():

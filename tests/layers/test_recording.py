@@ -77,6 +77,19 @@ def test_split_at_sizes_that_are_known_late():
         np.testing.assert_allclose(product, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("sizes", [[2, 4], [3, 3]])
+def test_parts_have_known_sizes_wherever_their_whole_has(sizes):
+    @tf.function(input_signature=[tf.TensorSpec([6, None, 4])], autograph=False)
+    def parts(x):
+        first, second = split(x, sizes, axis=0)
+        assert first.shape.as_list() == [sizes[0], None, 4]
+        assert second.shape.as_list() == [sizes[1], None, 4]
+        return first, second
+
+    x = np.arange(72, dtype="float32").reshape(6, 3, 4)
+    np.testing.assert_array_equal(tf.concat(parts(x), axis=0), x)
+
+
 @pytest.mark.parametrize("axis", [0, -1])
 def test_join_is_the_concatenation_and_has_right_derivatives(axis):
     rng = np.random.default_rng(3)
@@ -96,19 +109,34 @@ def test_join_is_the_concatenation_and_has_right_derivatives(axis):
     assert_same_derivatives(received, expected)
 
 
+def eagerly_and_traced(function):
+    return function, tf.function(function, autograph=False)
+
+
+def two_gradients(function, x):
+    """The gradient of the squared result, and the gradient of that."""
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            value = function(x) ** 2
+        gradient = inner.gradient(value, x)
+    return gradient, outer.gradient(gradient, x)
+
+
 def test_tapes_learn_the_given_derivative_and_nothing_else():
     x = tf.constant([1.0, 2.0])
 
-    def doubled(x):
-        return recorded(lambda x: [x**2], [x], lambda gradient: [gradient * 10.0])[0]
+    def squared(x):
+        return recorded(lambda x: ([x**2], lambda gradient: [gradient * 10.0]), [x])[0]
 
     def gradient(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = doubled(x)
+            y = squared(x)
         return y, tape.gradient(y, x)
 
-    for function in (gradient, tf.function(gradient, autograph=False)):
+    for function in eagerly_and_traced(gradient):
         y, by_x = function(x)
         assert y.numpy().tolist() == [1, 4]
         assert by_x.numpy().tolist() == [10, 10]
@@ -119,11 +147,81 @@ def test_inputs_without_a_gradient_get_none():
 
     with tf.GradientTape() as tape:
         tape.watch([x, y])
-        (product,) = recorded(lambda x, y: [x * y], [x, y], lambda gradient: [3 * gradient, None])
+        (product,) = recorded(lambda x, y: ([x * y], lambda gradient: [3 * gradient, None]), [x, y])
 
     by_x, by_y = tape.gradient(product, [x, y])
     assert float(by_x) == 3
     assert by_y is None
+
+
+def test_every_result_has_its_gradient():
+    x, y = tf.constant(2.0), tf.constant(3.0)
+
+    def function(x, y):
+        return [x + y, x * y], lambda of_sum, of_product: [of_sum + 10 * of_product, of_product]
+
+    with tf.GradientTape() as tape:
+        tape.watch([x, y])
+        total, product = recorded(function, [x, y])
+        value = 5 * total + 7 * product
+
+    assert [float(gradient) for gradient in tape.gradient(value, [x, y])] == [75, 7]
+
+
+def test_what_backward_uses_of_the_forward_pass_is_constant_to_tapes():
+    def cube(x):
+        square = x**2
+        return [square * x], lambda gradient: [gradient * 3.0 * square]
+
+    for differentiate in eagerly_and_traced(two_gradients):
+        first, second = differentiate(lambda x: recorded(cube, [x])[0], tf.constant(2.0))
+
+        assert float(first) == 6 * 2**5
+        # Of 2 x^3 * 3 x^2 only the first factor is differentiated: the whole has 30 x^4.
+        assert float(second) == 18 * 2**4
+
+
+def test_a_recorded_backward_is_differentiated_in_turn():
+    def cube(x):
+        square = x**2
+
+        def by_x(gradient, x):
+            def backward(cotangent):
+                return [cotangent * 3.0 * square, cotangent * 6.0 * gradient * x]
+
+            return [gradient * 3.0 * square], backward
+
+        return [square * x], lambda gradient: recorded(by_x, [gradient, x])
+
+    def recorded_cube(x):
+        return recorded(cube, [x])[0]
+
+    for differentiate in eagerly_and_traced(two_gradients):
+        first, second = differentiate(recorded_cube, tf.constant(2.0))
+        assert float(first) == 6 * 2**5
+        assert float(second) == 30 * 2**4
+
+    x, direction = np.random.default_rng(4).normal(size=(2, 3, 4))
+    received, expected = (
+        gradient_and_product(weighted(function), [x], [direction])
+        for function in (recorded_cube, lambda x: x**3)
+    )
+    assert_same_derivatives(received, expected)
+
+
+def test_tapes_learn_of_a_recorded_backward_only_the_derivative_it_brings():
+    def cube(x):
+        def by_x(gradient, x):
+            return [gradient * 3.0 * x**2], lambda cotangent: [cotangent * 10.0, cotangent * 100.0]
+
+        return [x**3], lambda gradient: recorded(by_x, [gradient, x])
+
+    for differentiate in eagerly_and_traced(two_gradients):
+        first, second = differentiate(lambda x: recorded(cube, [x])[0], tf.constant(2.0))
+
+        assert float(first) == 6 * 2**5
+        # 100 by x itself, and 10 by 2 x^3, whose derivative is 6 x^2 as was given.
+        assert float(second) == 100 + 10 * 6 * 2**2
 
 
 def test_a_constant_is_made_once_and_serves_every_graph():

@@ -10,21 +10,25 @@ import tensorflow as tf
 
 from tests.layers.definitions import plain_normalize, plain_normalized_product
 from tests.layers.derivatives import gradient_and_product
+from tests.layers.two_replicas import BATCH_AXES, POINTS
 from tests.oracles.operations import batch_normalization
 
-GROUPS, CHANNELS, RESULTS = 2, 3, 4
+LEADING, PIXELS, CHANNELS, RESULTS = (2, 3), 60, 3, 4
 
 
 @pytest.fixture(scope="module")
 def arrays():
     rng = np.random.default_rng(9)
     shapes = {
-        "x": (4, 3, 5, GROUPS * CHANNELS),
-        "kernels": (GROUPS, CHANNELS, RESULTS),
-        "weights": (GROUPS * RESULTS,),
+        "images": (4, 3, 5, 6),
+        "pixels": (*LEADING, PIXELS, CHANNELS),
+        "kernels": (*LEADING, CHANNELS, RESULTS),
+        "weights": (*LEADING, 1, RESULTS),
     }
     arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    arrays["x"] += np.arange(4).reshape(4, 1, 1, 1)  # the replicas' statistics differ
+    # The replicas' statistics differ.
+    arrays["images"] += np.arange(4).reshape(4, 1, 1, 1)
+    arrays["pixels"] += np.linspace(0, 3, PIXELS).reshape(PIXELS, 1)
     return arrays | {f"{name}_direction": rng.normal(size=shapes[name]) for name in shapes}
 
 
@@ -50,9 +54,10 @@ def oracle(function, x, *others):
     if function == "normalize":
         return batch_normalization(x)
     kernels, weights = others
-    by_group = zip(np.split(x, GROUPS, axis=-1), kernels, np.split(weights, GROUPS), strict=True)
-    results = [weight * batch_normalization(seen @ kernel) for seen, kernel, weight in by_group]
-    return np.concatenate(results, axis=-1)
+    y = np.empty((*x.shape[:-1], RESULTS))
+    for index in np.ndindex(*LEADING):
+        y[index] = weights[index] * batch_normalization(x[index] @ kernels[index])
+    return y
 
 
 def plain(function, x, *others):
@@ -62,23 +67,24 @@ def plain(function, x, *others):
 
 
 @pytest.mark.parametrize("mode", ["batch", "sync_batch"])
-@pytest.mark.parametrize("function", ["normalize", "normalized_product"])
+@pytest.mark.parametrize("function", POINTS)
 def test_two_replicas_share_statistics_only_where_they_should(function, mode, arrays, results):
-    names = ["x"] if function == "normalize" else ["x", "kernels", "weights"]
+    names = POINTS[function]
     points = [arrays[name] for name in names]
     directions = [arrays[f"{name}_direction"] for name in names]
 
     num_batches = {"batch": 2, "sync_batch": 1}[mode]
+    axis = BATCH_AXES[names[0]]
 
     def value(x, *others):
-        parts = [plain(function, part, *others) for part in tf.split(x, num_batches)]
-        y = tf.concat(parts, axis=0)
+        parts = [plain(function, part, *others) for part in tf.split(x, num_batches, axis)]
+        y = tf.concat(parts, axis)
         return tf.reduce_sum(tf.sin(3 * x) * tf.reduce_sum(y**3, -1, True))
 
     x, *others = points
-    parts = [oracle(function, part, *others) for part in np.split(x, num_batches)]
+    parts = [oracle(function, part, *others) for part in np.split(x, num_batches, axis)]
     y = results[f"{function}_{mode}_y"]
-    np.testing.assert_allclose(y, np.concatenate(parts), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(y, np.concatenate(parts, axis), rtol=1e-9, atol=1e-10)
     derivatives = gradient_and_product(value, points, directions)
     for kind, arrays_expected in zip(("gradient", "product"), derivatives, strict=True):
         for name, expected in zip(names, arrays_expected, strict=True):

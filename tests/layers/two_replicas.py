@@ -2,8 +2,8 @@
 
 TensorFlow divides a CPU only before its first use.
 
-Usage: two_replicas.py ARRAYS RESULTS. ARRAYS holds `x`, `kernels` and `weights`, and for each of
-them `..._direction`, the vector of the Hessian-vector product.
+Usage: two_replicas.py ARRAYS RESULTS. ARRAYS holds all `POINTS`, and for each of them
+`..._direction`, the vector of the Hessian-vector product.
 """
 
 import sys
@@ -12,16 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 from darts_adv_tf.layers.normalization import normalize
-from darts_adv_tf.layers.normalized_product import Blocks, normalized_product
+from darts_adv_tf.layers.normalized_product import normalized_product
 
-POINTS = {"normalize": ("x",), "normalized_product": ("x", "kernels", "weights")}
+POINTS = {"normalize": ("images",), "normalized_product": ("pixels", "kernels", "weights")}
+BATCH_AXES = {"images": 0, "pixels": -2}
+"""Of what the replicas share out among them; of the rest each has a copy."""
 
 
 def compute(function: str, mode: str, x, *others):
     if function == "normalize":
         return normalize(x, mode, x.shape[-1])
-    kernels, weights = others
-    return normalized_product(x, kernels, weights, mode, Blocks(kernels.shape[0], "float64"))
+    return normalized_product(x, *others, mode)
 
 
 def main(arrays_path: str, results_path: str) -> None:
@@ -30,9 +31,9 @@ def main(arrays_path: str, results_path: str) -> None:
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     arrays = np.load(arrays_path)
 
-    def shared_out(name):
-        """Halves of what belongs to images, copies of what belongs to weights."""
-        parts = np.split(arrays[name], 2) if name.startswith("x") else [arrays[name]] * 2
+    def on_replicas(name, suffix=""):
+        array = arrays[name + suffix]
+        parts = np.split(array, 2, BATCH_AXES[name]) if name in BATCH_AXES else [array] * 2
         return strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(parts[context.replica_id_in_sync_group])
         )
@@ -56,15 +57,20 @@ def main(arrays_path: str, results_path: str) -> None:
                 return strategy.run(differentiate, (function, mode, points, directions))
 
             y, gradient, product = run(
-                [shared_out(name) for name in names],
-                [shared_out(f"{name}_direction") for name in names],
+                [on_replicas(name) for name in names],
+                [on_replicas(name, "_direction") for name in names],
             )
             of_replicas = strategy.experimental_local_results
-            results[f"{function}_{mode}_y"] = np.concatenate(of_replicas(y))
+            results[f"{function}_{mode}_y"] = np.concatenate(of_replicas(y), BATCH_AXES[names[0]])
             for kind, tensors in (("gradient", gradient), ("product", product)):
                 for name, tensor in zip(names, tensors, strict=True):
-                    join = np.concatenate if name == "x" else sum
-                    results[f"{function}_{mode}_{kind}_{name}"] = join(of_replicas(tensor))
+                    parts = of_replicas(tensor)
+                    whole = (
+                        np.concatenate(parts, BATCH_AXES[name])
+                        if name in BATCH_AXES
+                        else sum(parts)
+                    )
+                    results[f"{function}_{mode}_{kind}_{name}"] = whole
     np.savez(results_path, **results)
 
 

@@ -76,9 +76,9 @@ def stacked_kernels(mixed_op: MixedOp, kernels: np.ndarray) -> dict[str, np.ndar
 
     Returns:
         `depthwise_3x3` and `depthwise_5x5`: (3, K, K, E, C), the separable convolution's first
-        and second, then the dilated one. `pointwise`: (6, E, C, C), first and second of the
-        separable 3x3 and of the separable 5x5, then dilated 3x3 and 5x5. With stride 2 also
-        `reduction`: (C, E, C).
+        and second, then the dilated one. `pointwise`: (6, E, C, C), first of the separable
+        3x3 and 5x5, then dilated 3x3 and 5x5, then second of the separable 3x3 and 5x5. With
+        stride 2 also `reduction`: (C, E, C).
     """
     edges, channels = mixed_op.num_edges, mixed_op.channels
     shapes = {
@@ -108,7 +108,7 @@ def mixed_op_weights(mixed_op: MixedOp, edge: int) -> dict[str, dict[str, list]]
         name: {"depthwise": [], "pointwise": []}
         for name in ("max_pool_3x3", "avg_pool_3x3", "skip_connect")
     }
-    for size, of_separable, of_dilated in (("3x3", (0, 1), 4), ("5x5", (2, 3), 5)):
+    for size, of_separable, of_dilated in (("3x3", (0, 4), 2), ("5x5", (1, 5), 3)):
         first, second, dilated = stacked[f"depthwise_{size}"][:, :, :, edge]
         weights[f"sep_conv_{size}"] = {
             "depthwise": [first, second],

@@ -65,7 +65,7 @@ class SearchTrainer(AdversarialTrainer):
             mode, self.game, *players, alpha, train_batch, val_batch, rate, segmenter_pass
         )
 
-    def _update_architecture(self, players, train_batch, val_batch, segmenter_pass) -> Metrics:
+    def _update_architecture(self, players, train_batch, val_batch, segmenter_pass=None) -> Metrics:
         result = self._gradient(self.gradient_mode, players, train_batch, val_batch, segmenter_pass)
         norm = self._apply(
             self.architecture_optimizer, result.gradient, self.architecture.trainable_variables

@@ -9,6 +9,7 @@ import tensorflow as tf
 from darts_adv_tf.adversarial_game import Batch
 from darts_adv_tf.distribution import sum_over_replicas
 from darts_adv_tf.training.fused_adam import FusedAdam
+from darts_adv_tf.training.lean_graph import WithoutStackTraces
 
 Metrics = dict[str, tf.Tensor]
 
@@ -59,7 +60,8 @@ class Trainer:
         @tf.function(autograph=False)
         def run(batches):
             def on_replica(*batches):
-                metrics = function(*batches)
+                with WithoutStackTraces():
+                    metrics = function(*batches)
                 names[:] = metrics
                 return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
 

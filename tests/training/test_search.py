@@ -8,6 +8,7 @@ import tensorflow as tf
 from darts_adv_tf.adversarial_game import Batch
 from darts_adv_tf.models.architecture import Architecture
 from darts_adv_tf.training.search import SearchTrainer
+from darts_adv_tf.training.trainer import weights
 from tests.tiny_players import (
     adversarial_term,
     assert_close,
@@ -55,6 +56,10 @@ def parts_of(trainer):
         "discriminator_optimizer": trainer.discriminator_optimizer,
         "architecture_optimizer": trainer.architecture_optimizer,
     }
+
+
+def players_of(trainer):
+    return weights(trainer.game.segmenter), weights(trainer.game.discriminator)
 
 
 def arrays(model):
@@ -112,7 +117,9 @@ def test_steps_are_those_of_algorithm_1():
 
 def test_an_update_of_the_architecture_changes_alpha_and_its_slots_alone():
     trainer = make_trainer()
-    update = trainer.on_replicas(trainer._update_architecture)
+    update = trainer.on_replicas(
+        lambda *batches: trainer._update_architecture(players_of(trainer), *batches)
+    )
     for train_cases, val_cases in STEPS:
         changed = changed_parts(parts_of(trainer), lambda: update(train_cases, val_cases))  # noqa: B023
         assert changed == {"architecture", "architecture_optimizer"}
@@ -122,7 +129,7 @@ def test_an_update_of_the_players_changes_them_and_their_slots_alone():
     trainer = make_trainer()
     update = trainer.on_replicas(
         lambda batch: trainer._update_players(
-            batch, [tf.convert_to_tensor(v.value) for v in trainer.architecture.variables]
+            *players_of(trainer), weights(trainer.architecture), batch
         )
     )
     changed = changed_parts(parts_of(trainer), lambda: update(STEPS[0][0]))

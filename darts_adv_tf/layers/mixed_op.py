@@ -16,6 +16,7 @@ from darts_adv_tf.layers.primitives import (
     average_pool,
     depthwise,
     dilated_depthwise,
+    every_second_pixel,
     max_pool,
     side_by_side,
     size_of,
@@ -61,18 +62,20 @@ def mixed_operations(
         pools_and_skip = tf.concat([pools, x], axis=-1)
         mixtures = [_mixed(pools_and_skip, by_operation[1:4], channels)]
     else:
+        pixels = every_second_pixel(rectified)
         skip = tf.reshape(skip, [-1])
-        reduced = halve(rectified, kernels[1], skip, channels, normalization)
+        reduced = halve(pixels, kernels[1], skip, channels, normalization)
         mixtures = [_mixed(pools, by_operation[1:3], channels), reduced]
 
     wide = side_by_side(rectified, num_edges)
-    images = tf.stack(
-        [
-            depthwise(wide, separable_3x3, stride),
-            depthwise(wide, separable_5x5, stride),
-            *dilated_depthwise(wide, (dilated_3x3, dilated_5x5), stride),
-        ]
-    )
+    images = [depthwise(wide, separable_3x3, stride), depthwise(wide, separable_5x5, stride)]
+    if stride == 1:
+        images += dilated_depthwise(wide, (dilated_3x3, dilated_5x5))
+    else:
+        # See `dilated_depthwise`; here every second pixel is taken before there are copies of it.
+        narrow = side_by_side(pixels[0], num_edges)
+        images += [depthwise(narrow, dilated_3x3), depthwise(narrow, dilated_5x5)]
+    images = tf.stack(images)
     _, *sizes, _ = size_of(images)
     image_size = sizes[1] * sizes[2]
     edges = EdgeAxis(sizes, num_edges, channels)

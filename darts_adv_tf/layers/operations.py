@@ -38,11 +38,12 @@ def relu_convolution(x, kernels, scale, *, normalization):
 @rematerialized
 def factorized_reduce(x, kernels, scale, *, normalization):
     """See `FactorizedReduce`."""
-    return halve(tf.nn.relu(x), kernels, scale, size_of(kernels)[-1], normalization)
+    pixels = every_second_pixel(tf.nn.relu(x))
+    return halve(pixels, kernels, scale, size_of(kernels)[-1], normalization)
 
 
 def halve(
-    rectified: tf.Tensor,
+    pixels: tuple[tf.Tensor, tf.Tensor],
     kernel: tf.Tensor,
     weights: tf.Tensor,
     channels: int | tf.Tensor,
@@ -51,7 +52,7 @@ def halve(
     """The factorized reductions of E edges side by side, behind their ReLU.
 
     Args:
-        rectified: (N, H, W, C'), what all of them read.
+        pixels: The even and the odd ones of what all of them read; see `every_second_pixel`.
         kernel: (C', E * C). Of each edge's columns the first half reads the even pixels, the rest
             the odd ones.
         weights: (E * C,).
@@ -59,13 +60,13 @@ def halve(
         normalization: See `normalize`.
 
     Returns:
-        (N, ceil(H / 2), ceil(W / 2), E * C), normalized and weighted.
+        Of the height and width of `pixels`, (N, H, W, E * C), normalized and weighted.
     """
     reads_even = tf.range(size_of(kernel)[-1]) % channels < channels // 2
     share = tf.cast(reads_even, kernel.dtype)
     kernel = tf.concat([kernel * share, kernel * (1 - share)], axis=0)
-    pixels = tf.concat(every_second_pixel(rectified), axis=-1)
-    return _normalized_convolution(pixels, kernel, weights, normalization, channels)
+    x = tf.concat(pixels, axis=-1)
+    return _normalized_convolution(x, kernel, weights, normalization, channels)
 
 
 def _normalized_convolution(x, kernel, weights, normalization, num_channels=None):

@@ -53,7 +53,7 @@ def dilated_depthwise(
         One (N, ceil(H / stride), ceil(W / stride), C) a kernel.
     """
     if stride == 2:
-        x = x[:, ::2, ::2]
+        x = every_other(x)
         return tuple(depthwise(x, kernel) for kernel in kernels)
     pad = max(kernel.shape[0] for kernel in kernels) - 1
     odd = tf.shape(x)[1:3] % 2
@@ -97,7 +97,15 @@ def average_pool(x: tf.Tensor, stride: int = 1) -> tf.Tensor:
         (N, ceil(H / stride), ceil(W / stride), C).
     """
     pooled = tf.nn.avg_pool2d(x, 3, 1, "SAME")
-    return pooled if stride == 1 else pooled[:, ::2, ::2]
+    return pooled if stride == 1 else every_other(pooled)
+
+
+def every_other(x: tf.Tensor) -> tf.Tensor:
+    """Every second row and column, from the first on: (N, H, W, C) -> (N, H / 2, W / 2, C).
+
+    As a pooling over single pixels, which on a CPU is several times faster than a slice.
+    """
+    return tf.nn.avg_pool2d(x, 1, 2, "VALID")
 
 
 def every_second_pixel(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -109,8 +117,8 @@ def every_second_pixel(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
         Two tensors (N, ceil(H / 2), ceil(W / 2), C).
     """
-    shifted = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])[:, 1::2, 1::2]
-    return x[:, ::2, ::2], shifted
+    shifted = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])[:, 1:, 1:]
+    return every_other(x), every_other(shifted)
 
 
 def side_by_side(x: tf.Tensor, num_copies: int | tf.Tensor) -> tf.Tensor:

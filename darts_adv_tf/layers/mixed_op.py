@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from darts_adv_tf.genotype import PRIMITIVES
 from darts_adv_tf.layers.initializers import ConvolutionUniform
-from darts_adv_tf.layers.normalization import NormalizationMode, normalize
+from darts_adv_tf.layers.normalization import NormalizationMode, center_for, normalize
 from darts_adv_tf.layers.normalized_product import normalized_product
 from darts_adv_tf.layers.operations import halve, output_size
 from darts_adv_tf.layers.primitives import (
@@ -80,16 +80,17 @@ def mixed_operations(
     image_size = sizes[1] * sizes[2]
     edges = EdgeAxis(sizes, num_edges, channels)
     weights = tf.concat([tf.ones_like(unweighted), dilated], axis=0)
-    y = normalized_product(edges.apart(images), products, weights, normalization, image_size)
+    images = edges.apart(center_for(normalization, images))
+    y = normalized_product(images, products, weights, normalization, image_size)
     followed, of_dilated = split(y, [2, 2], axis=0)
     images = tf.unstack(edges.together(tf.nn.relu(followed)))
     images = tf.stack([depthwise(images[0], followed_3x3), depthwise(images[1], followed_5x5)])
-    images = edges.apart(images)
+    images = edges.apart(center_for(normalization, images))
     of_separable = normalized_product(
         images, followed_products, separable, normalization, image_size
     )
-    total = tf.add_n(tf.unstack(of_separable + of_dilated))
-    mixtures.append(edges.together(total[None])[0])
+    total = tf.add_n(split(of_separable + of_dilated, [1, 1], axis=0))
+    mixtures.append(tf.squeeze(edges.together(total), axis=0))
     return tf.add_n(mixtures)
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from darts_adv_tf.distribution import mean_over_replicas
 from darts_adv_tf.layers.primitives import size_of
-from darts_adv_tf.layers.recording import constant
+from darts_adv_tf.layers.recording import constant, recorded
 
 NormalizationMode = Literal["batch", "sync_batch", "group"]
 
@@ -70,6 +70,24 @@ def _standardize(x: tf.Tensor, axes: tuple[int, ...], synchronized: bool) -> tf.
         return y, lambda g: backward(g, x)
 
     return standardize(x)
+
+
+def center(x: tf.Tensor, axes: tuple[int, ...], synchronized: bool = False) -> tf.Tensor:
+    """x - mean over `axes`, on this replica or on all; a linear map that is its own gradient."""
+
+    def centered(x):
+        mean = tf.reduce_mean(x, constant(axes, "int32"), keepdims=True)
+        x = x - mean_over_replicas(mean, synchronized)
+        return [x], lambda gradient: [center(gradient, axes, synchronized)]
+
+    return recorded(centered, [x])[0]
+
+
+def center_for(mode: NormalizationMode, images: tf.Tensor) -> tf.Tensor:
+    """What `normalized_product` needs: each channel of (..., N, H, W, C) centered, or as it is."""
+    if mode == "group":
+        return images
+    return center(images, (-4, -3, -2), synchronized=mode == "sync_batch")
 
 
 def normalize(x: tf.Tensor, mode: NormalizationMode, num_channels: int | tf.Tensor) -> tf.Tensor:

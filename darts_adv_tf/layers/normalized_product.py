@@ -6,7 +6,8 @@ centered pixels (n, D), K a kernel (D, O), w a weight for each result, and
     M = A^T A / n,   v = colsum(K * M K),   s = (v + eps)^(-1/2),   y = A (K s w),
 
 y is w times the normalized A K. The product itself is never formed: of the passes over its pixels
-that normalization takes, none remains but the centering of its input.
+that normalization takes, none remains but the centering of its input, which is left to the caller:
+it is fastest where channels lie next to each other.
 
 Legend: n pixels of all images, D channels in and O out.
 """
@@ -35,7 +36,7 @@ def normalized_product(
     """A product of pixels with a kernel, normalized and weighted; or many, side by side.
 
     Args:
-        x: (..., n, D).
+        x: (..., n, D), for statistics of the batch without its mean over the pixels (`center`).
         kernels: (..., D, O).
         weights: (..., 1, O).
         mode: See `normalize`.
@@ -68,9 +69,6 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
     def mean(tensor):
         return mean_over_replicas(tensor, synchronized)
 
-    def center(tensor):
-        return tensor - mean(tf.reduce_mean(tensor, rows, keepdims=True))
-
     def column_dot(a, b):
         return tf.reduce_sum(a * b, rows, keepdims=True)
 
@@ -78,17 +76,15 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
         """a^T b / n."""
         return mean(tf.matmul(a, b, transpose_a=True) * share)
 
-    def product(x, kernels, weights):
-        a = center(x)
+    def product(a, kernels, weights):
         m = moment(a, a)
         mk = m @ kernels
         s = tf.math.rsqrt(column_dot(kernels, mk) + number(EPSILON))
         sw = s * weights
         scaled = kernels * sw
 
-        def gradient(g, x, kernels, weights):
-            """What a cotangent g of y gives those of x, kernels and weights."""
-            del x  # enters through a and m
+        def gradient(g, a, kernels, weights):
+            """What a cotangent g of y gives those of a, kernels and weights."""
             h = tf.matmul(a, g, transpose_a=True)
             by_factor = column_dot(kernels, h)  # of s w
             cube = number(-0.5) * s * s * s
@@ -98,12 +94,11 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
             by_a = tf.matmul(g, scaled, transpose_b=True) + a @ spread_by_m
             by_kernels = h * sw + number(2.0) * mk * by_v
 
-            def backward(u_x, u_kernels, u_weights):
+            def backward(u, u_kernels, u_weights):
                 # The scalar differentiated here is
                 #   <ug, K s w> + <au, K by_v K^T> + <u_kernels, h s w + 2 M K by_v>
                 #   + <u_weights, s colsum(K * h)>,  by_v = -1/2 s^3 w colsum(K * h),
                 # with the two products over pixels ug = u^T g and au = 2 a^T u / n.
-                u = center(u_x)
                 au = number(2.0) * moment(a, u)
                 ug = tf.matmul(u, g, transpose_a=True)
                 of_factor = column_dot(kernels, ug) + column_dot(u_kernels, h)
@@ -129,11 +124,11 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
                 of_h = u_kernels * sw + kernels * of_by_factor
                 of_g = u @ scaled + a @ of_h
                 of_a = [u @ spread_by_m, a @ of_m, tf.matmul(g, of_h, transpose_b=True)]
-                return of_g, center(tf.add_n(of_a)), of_kernels, of_weights
+                return of_g, tf.add_n(of_a), of_kernels, of_weights
 
-            return [center(by_a), by_kernels, by_factor * s], backward
+            return [by_a, by_kernels, by_factor * s], backward
 
-        return [a @ scaled], lambda g: recorded(gradient, [g, x, kernels, weights])
+        return [a @ scaled], lambda g: recorded(gradient, [g, a, kernels, weights])
 
     (y,) = recorded(product, [x, kernels, weights])
     return y

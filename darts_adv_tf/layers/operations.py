@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from darts_adv_tf.layers.initializers import convolution_uniform
-from darts_adv_tf.layers.normalization import Normalization, NormalizationMode
+from darts_adv_tf.layers.normalization import Normalization, NormalizationMode, center_for
 from darts_adv_tf.layers.normalized_product import normalized_product
 from darts_adv_tf.layers.primitives import (
     average_pool,
@@ -72,6 +72,7 @@ def halve(
 def _normalized_convolution(x, kernel, weights, normalization, num_channels=None):
     batch, height, width, channels = size_of(x)
     results = size_of(kernel)[-1]
+    x = center_for(normalization, x)
     y = normalized_product(
         tf.reshape(x, [-1, channels]),
         kernel,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import Batch
+from darts_adv_tf.adversarial_game import Batch, SegmenterPass
 from tests.tiny_players import (
     CLASSES,
     adversarial_term,
@@ -54,6 +54,59 @@ def test_losses_are_those_of_the_equations(alpha):
     np.testing.assert_allclose(losses[:3], expected, rtol=1e-12)
     objective = game.architecture_objective(theta, phi, alpha, batch)
     np.testing.assert_allclose(objective, expected[2], rtol=1e-12)
+
+
+def test_a_given_pass_of_the_segmenter_serves_as_its_own_would(alpha):
+    game, batch = tiny_game(WEIGHT), tiny_batch()
+    theta, phi = players(game)
+    expected = game.training_gradients(theta, phi, alpha, batch)
+    segmenter_pass = SegmenterPass(game, theta, batch)
+    game.segment = None  # not needed any more
+
+    result = game.training_gradients(theta, phi, alpha, batch, segmenter_pass)
+
+    for received, one in zip(tf.nest.flatten(result), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_array_equal(received, one)
+
+
+def test_one_pass_of_the_segmenter_serves_every_alpha():
+    game, batch = tiny_game(WEIGHT), tiny_batch()
+    theta, phi = players(game)
+
+    @tf.function(autograph=False)
+    def gradients_at(*alphas):
+        segmenter_pass = SegmenterPass(game, theta, batch)
+        return [
+            game.training_gradients(theta, phi, alpha, batch, segmenter_pass) for alpha in alphas
+        ]
+
+    alphas = tiny_alpha(), tiny_alpha(seed=1)
+    results = gradients_at(*alphas)
+
+    for alpha, result in zip(alphas, results, strict=True):
+        by_theta, by_phi = training_gradients(theta, phi, alpha, batch, WEIGHT)
+        assert_close(result.by_theta, by_theta)
+        assert_close(result.by_phi, by_phi)
+    one, other = (result.by_fake_masks for result in results)
+    assert np.abs(one - other).max() > 1e-6
+
+
+def test_a_pass_of_the_segmenter_gives_gradients_more_than_once():
+    game, batch = tiny_game(WEIGHT), tiny_batch()
+    theta, _ = players(game)
+    segmenter_pass = SegmenterPass(game, theta, batch)
+    random = np.random.default_rng(0)
+    directions = random.normal(size=(3, *segmenter_pass.fake_masks.shape))
+
+    np.testing.assert_allclose(segmenter_pass.loss, cross_entropy(theta, batch), rtol=1e-12)
+    for direction in (*directions, directions[0]):
+
+        def value(direction=direction):
+            fake_masks = tf.nn.softmax(segment(theta, batch.images))
+            return cross_entropy(theta, batch) + tf.reduce_sum(fake_masks * direction)
+
+        received = segmenter_pass.gradient(tf.constant(direction))
+        assert_close(received, gradients(value, theta))
 
 
 def test_the_segmenter_feels_the_adversarial_term_in_proportion_to_its_weight():

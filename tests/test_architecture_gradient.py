@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass
 from darts_adv_tf.architecture_gradient import architecture_gradient
 from darts_adv_tf.models.discriminator import SearchDiscriminator
 from darts_adv_tf.models.unet import build_unet
@@ -172,7 +172,9 @@ class SmoothDiscriminator(keras.layers.Layer):
         return tf.reduce_sum(mixed * tf.reduce_sum(reduction_weights, axis=0), axis=-1)
 
 
-def test_finite_difference_approaches_exact_on_a_smooth_network():
+@pytest.fixture(scope="module")
+def smooth_problem():
+    """Players without kinks, which are traced in no time."""
     keras.utils.set_random_seed(5)
     segmenter = SmoothSegmenter(dtype="float64")
     discriminator = SmoothDiscriminator(dtype="float64")
@@ -181,11 +183,31 @@ def test_finite_difference_approaches_exact_on_a_smooth_network():
     game = AdversarialGame(segmenter, discriminator, CLASSES, 0.7, BATCH)
     random = np.random.default_rng(0)
     alpha = [tf.constant(random.normal(size=(14, 8))) for _ in range(2)]
-    arguments = (
-        game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
-    )  # fmt: skip
+    return game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
+
+
+@pytest.mark.parametrize("mode", ["exact", "finite_difference", "first_order"])
+def test_a_given_pass_of_the_segmenter_changes_nothing(smooth_problem, mode):
+    game, theta, _, _, train_batch, _ = smooth_problem
+
+    @compiled
+    def with_a_pass():
+        segmenter_pass = SegmenterPass(game, theta, train_batch)
+        result = architecture_gradient(mode, *smooth_problem, UNROLL_RATE, segmenter_pass)
+        # It can still be differentiated, as the real step does.
+        return result, segmenter_pass.gradient(tf.zeros_like(segmenter_pass.fake_masks))
+
+    result, by_theta = with_a_pass()
+
+    expected = compiled(lambda: architecture_gradient(mode, *smooth_problem, UNROLL_RATE))()
+    for received, one in zip(tf.nest.flatten(result), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(received, one, rtol=1e-12, atol=1e-14)
+    assert min(np.abs(gradient).max() for gradient in by_theta) > 1e-6
+
+
+def test_finite_difference_approaches_exact_on_a_smooth_network(smooth_problem):
     exact, difference = (
-        compiled(functools.partial(architecture_gradient, mode, *arguments, UNROLL_RATE))()
+        compiled(functools.partial(architecture_gradient, mode, *smooth_problem, UNROLL_RATE))()
         for mode in ("exact", "finite_difference")
     )
     assert relative_error(difference.second_order, exact.second_order) < 1e-3

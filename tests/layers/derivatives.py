@@ -1,5 +1,6 @@
 """First and second derivatives in graph mode, as training takes them, and numeric ones."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -7,6 +8,22 @@ import tensorflow as tf
 
 STEP = 1e-6
 """Of a numeric derivative in float64: at 1e-5 it crosses kinks of ReLU and max."""
+
+
+def nested_gradients(
+    objective: Callable[..., tf.Tensor], points: Sequence, directions: Sequence
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """As `gradient_and_product`, of tensors, in the context it is called in."""
+    with tf.GradientTape() as outer:
+        outer.watch(points)
+        with tf.GradientTape() as inner:
+            inner.watch(points)
+            value = objective(*points)
+        gradient = inner.gradient(value, points, unconnected_gradients="zero")
+    product = outer.gradient(
+        gradient, points, output_gradients=directions, unconnected_gradients="zero"
+    )
+    return gradient, product
 
 
 def gradient_and_product(
@@ -22,20 +39,7 @@ def gradient_and_product(
     Returns:
         The gradient and the product, each with one array a point.
     """
-
-    @tf.function
-    def differentiate(points, directions):
-        with tf.GradientTape() as outer:
-            outer.watch(points)
-            with tf.GradientTape() as inner:
-                inner.watch(points)
-                value = objective(*points)
-            gradient = inner.gradient(value, points, unconnected_gradients="zero")
-        product = outer.gradient(
-            gradient, points, output_gradients=directions, unconnected_gradients="zero"
-        )
-        return gradient, product
-
+    differentiate = tf.function(functools.partial(nested_gradients, objective), autograph=False)
     results = differentiate(
         [tf.convert_to_tensor(point) for point in points],
         [tf.convert_to_tensor(direction) for direction in directions],

@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.layers.normalization import Normalization, normalize
-from tests.layers.definitions import plain_normalize
-from tests.layers.derivatives import assert_derivatives_are_numeric, gradient_and_product
+from darts_adv_tf.layers.normalization import Normalization, center, center_for, normalize
+from tests.layers.definitions import plain_center, plain_normalize
+from tests.layers.derivatives import (
+    assert_derivatives_are_numeric,
+    assert_same_derivatives,
+    gradient_and_product,
+    inner_product,
+    nested_gradients,
+    weighted,
+)
 from tests.oracles.operations import batch_normalization, group_normalization
 
 CHANNELS = 8
@@ -115,6 +122,76 @@ def test_both_derivatives_equal_those_of_plain_autodiff_when_run_eagerly():
         products.append(outer.gradient(gradient, x, output_gradients=v))
 
     np.testing.assert_allclose(*products, rtol=1e-10, atol=1e-10)
+
+
+def test_center_by_hand():
+    x = tf.constant([[1.0, 2.0], [3.0, 6.0], [5.0, 13.0]])
+
+    assert center(x, (0,)).numpy().tolist() == [[-2, -5], [0, -1], [2, 6]]
+    assert center(x, (-1,)).numpy().tolist() == [[-0.5, 0.5], [-1.5, 1.5], [-4, 4]]
+    assert center(x, (0, 1)).numpy().tolist() == [[-4, -3], [-2, 1], [0, 8]]
+
+
+centered_axes = pytest.mark.parametrize("axes", [(-2,), (-4, -3, -2), (0,)])
+
+
+@centered_axes
+@pytest.mark.parametrize("synchronized", [False, True])
+def test_center_has_right_derivatives(synchronized, axes):
+    rng = np.random.default_rng(9)
+    x, direction = rng.normal(size=(2, 2, 3, 4, 5))
+
+    received, expected = (
+        gradient_and_product(weighted(function), [x], [direction])
+        for function in (
+            lambda x: center(tf.sin(x), axes, synchronized),
+            lambda x: plain_center(tf.sin(x), axes),
+        )
+    )
+
+    assert_same_derivatives(received, expected)
+
+
+@centered_axes
+def test_center_has_right_derivatives_when_run_eagerly(axes):
+    x, direction = tf.constant(np.random.default_rng(10).normal(size=(2, 2, 3, 4, 5)))
+
+    received, expected = (
+        nested_gradients(weighted(function), [x], [direction])
+        for function in (lambda x: center(x, axes), lambda x: plain_center(x, axes))
+    )
+
+    assert_same_derivatives(received, expected)
+
+
+@centered_axes
+def test_center_is_self_adjoint_and_its_own_gradient(axes):
+    x, y = np.random.default_rng(11).normal(size=(2, 2, 3, 4, 5)) + 1
+    with tf.GradientTape() as tape:
+        point = tf.constant(x)
+        tape.watch(point)
+        centered_x = center(point, axes)
+    centered_y = center(tf.constant(y), axes).numpy()
+
+    assert inner_product([centered_x], [y]) == pytest.approx(inner_product([x], [centered_y]))
+    np.testing.assert_array_equal(tape.gradient(centered_x, point, tf.constant(y)), centered_y)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 5, 6), (2, 4, 3, 5, 6)])
+@pytest.mark.parametrize("mode", ["batch", "sync_batch"])
+def test_batch_modes_center_each_channel_of_each_operation(mode, shape):
+    x = 1 + np.random.default_rng(12).normal(size=shape)
+
+    y = center_for(mode, tf.constant(x))
+
+    expected = x - x.mean(axis=(-4, -3, -2), keepdims=True)
+    np.testing.assert_allclose(y, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_group_mode_leaves_images_as_they_are():
+    x = tf.constant(1 + np.random.default_rng(13).normal(size=(2, 4, 3, 5, 6)))
+
+    assert center_for("group", x) is x
 
 
 def test_layer_learns_a_scale_and_an_offset():

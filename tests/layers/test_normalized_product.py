@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from darts_adv_tf.layers.normalization import center
 from darts_adv_tf.layers.normalized_product import normalized_product
 from tests.layers.definitions import plain_normalized_product
 from tests.layers.derivatives import (
     assert_derivatives_are_numeric,
     assert_same_derivatives,
     gradient_and_product,
+    nested_gradients,
     weighted,
 )
 from tests.oracles.operations import batch_normalization, group_normalization
@@ -18,6 +20,13 @@ NUM_IMAGES, IMAGE_SIZE = 3, 20
 modes = pytest.mark.parametrize("mode", ["batch", "group"])
 leading_axes = pytest.mark.parametrize("leading", [(), (3,), (2, 3)])
 sizes = pytest.mark.parametrize(("channels", "results"), [(5, 4), (3, 6), (4, 8), (3, 3)])
+
+
+def product(x, kernels, weights, mode, *sizes, **options):
+    """Of pixels as they come, as `plain_normalized_product`."""
+    if mode != "group":
+        x = center(x, (-2,), synchronized=mode == "sync_batch")
+    return normalized_product(x, kernels, weights, mode, *sizes, **options)
 
 
 def draw(rng, leading, channels, results, rows=NUM_IMAGES * IMAGE_SIZE):
@@ -35,24 +44,13 @@ def objective(function, mode, image_size=IMAGE_SIZE):
     )
 
 
-def nested_gradients(value, points, directions):
-    """As `gradient_and_product`, in the context it is called in."""
-    with tf.GradientTape() as outer:
-        outer.watch(points)
-        with tf.GradientTape() as inner:
-            inner.watch(points)
-            y = value(*points)
-        gradient = inner.gradient(y, points)
-    return gradient, outer.gradient(gradient, points, output_gradients=directions)
-
-
 @modes
 @leading_axes
 @sizes
 def test_equals_the_weighted_normalization_of_each_product(channels, results, leading, mode):
     x, kernels, weights = draw(np.random.default_rng(0), leading, channels, results)
 
-    y = normalized_product(*map(tf.constant, (x, kernels, weights)), mode, IMAGE_SIZE).numpy()
+    y = product(*map(tf.constant, (x, kernels, weights)), mode, IMAGE_SIZE).numpy()
 
     assert y.shape == (*leading, NUM_IMAGES * IMAGE_SIZE, results)
     for index in np.ndindex(*leading):
@@ -68,7 +66,7 @@ def test_both_derivatives_equal_numeric_ones(channels, results, leading, mode):
     rng = np.random.default_rng(1)
     points = draw(rng, leading, channels, results)
 
-    assert_derivatives_are_numeric(objective(normalized_product, mode), points, rng)
+    assert_derivatives_are_numeric(objective(product, mode), points, rng)
 
 
 @modes
@@ -81,7 +79,7 @@ def test_both_derivatives_equal_those_of_the_plain_definition(channels, results,
 
     received, expected = (
         gradient_and_product(objective(function, mode), points, directions)
-        for function in (normalized_product, plain_normalized_product)
+        for function in (product, plain_normalized_product)
     )
 
     assert_same_derivatives(received, expected, rtol=1e-9)
@@ -94,7 +92,7 @@ def test_derivatives_by_some_points_alone_are_right_too(mode, chosen):
     points = draw(rng, (2, 3), 5, 4)
     directions = [rng.normal(size=points[index].shape) for index in chosen]
     results = []
-    for function in (normalized_product, plain_normalized_product):
+    for function in (product, plain_normalized_product):
         value = objective(function, mode)
 
         def of_chosen(*values, value=value):
@@ -116,7 +114,7 @@ def test_derivatives_are_the_same_when_run_eagerly(leading, mode):
     rng = np.random.default_rng(6)
     points = list(map(tf.constant, draw(rng, leading, 5, 4)))
     directions = [tf.constant(rng.normal(size=point.shape)) for point in points]
-    value = objective(normalized_product, mode)
+    value = objective(product, mode)
 
     received = nested_gradients(value, points, directions)
 
@@ -131,8 +129,8 @@ def test_synchronized_statistics_on_one_replica_are_those_of_the_batch(leading):
     directions = [rng.normal(size=point.shape) for point in points]
     values, derivatives = [], []
     for mode in ("sync_batch", "batch"):
-        values.append(normalized_product(*map(tf.constant, points), mode))
-        value = objective(normalized_product, mode)
+        values.append(product(*map(tf.constant, points), mode))
+        value = objective(product, mode)
         derivatives.append(gradient_and_product(value, points, directions))
 
     np.testing.assert_allclose(*values, rtol=1e-13)
@@ -144,7 +142,7 @@ def test_groups_of_channels_end_where_an_operation_ends(leading):
     # One kernel for the results of two operations, of six channels each.
     x, kernels, weights = draw(np.random.default_rng(9), leading, 5, 12)
 
-    y = normalized_product(
+    y = product(
         *map(tf.constant, (x, kernels, weights)), "group", IMAGE_SIZE, num_channels=6
     ).numpy()
 
@@ -166,8 +164,8 @@ def test_one_trace_serves_all_sizes(leading, mode):
     @tf.function(input_signature=[matrices, matrices, tf.TensorSpec([], tf.int32)], autograph=False)
     def differentiate(points, directions, image_size):
         traces.append(mode)
-        y = normalized_product(*points, mode, image_size)
-        value = objective(normalized_product, mode, image_size)
+        y = product(*points, mode, image_size)
+        value = objective(product, mode, image_size)
         return y, nested_gradients(value, points, directions)
 
     for channels, results, num_images, image_size in ((5, 4, 3, 8), (4, 6, 1, 30), (3, 3, 4, 9)):
@@ -193,9 +191,9 @@ def test_constant_images_become_zero_and_have_finite_derivatives(leading):
     x, kernels, weights = draw(rng, leading, 4, 5)
     points = [np.full_like(x, 7.0), kernels, weights]
 
-    y = normalized_product(*map(tf.constant, points), "batch")
+    y = product(*map(tf.constant, points), "batch")
     derivatives = gradient_and_product(
-        lambda *points: tf.reduce_sum(normalized_product(*points, "batch") ** 2),
+        lambda *points: tf.reduce_sum(product(*points, "batch") ** 2),
         points,
         [rng.normal(size=point.shape) for point in points],
     )
@@ -210,7 +208,7 @@ def test_constant_images_become_zero_and_have_finite_derivatives(leading):
 def test_float32_is_as_exact_as_the_plain_definition(leading, mode):
     points = draw(np.random.default_rng(12), leading, 8, 8)
 
-    y = normalized_product(*(tf.constant(point, tf.float32) for point in points), mode, IMAGE_SIZE)
+    y = product(*(tf.constant(point, tf.float32) for point in points), mode, IMAGE_SIZE)
 
     expected = plain_normalized_product(*map(tf.constant, points), mode, IMAGE_SIZE)
     assert y.dtype == tf.float32

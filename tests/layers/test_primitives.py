@@ -18,16 +18,19 @@ from darts_adv_tf.layers.primitives import (
     average_pool,
     depthwise,
     dilated_depthwise,
+    every_other,
     every_second_pixel,
     max_pool,
     side_by_side,
     size_of,
     spread,
 )
+from tests.layers.definitions import plain_depthwise
 from tests.layers.derivatives import (
     assert_same_derivatives,
     gradient_and_product,
     inner_product,
+    nested_gradients,
     weighted,
 )
 from tests.oracles.operations import OPERATIONS, depthwise_convolution, windows
@@ -105,12 +108,9 @@ def test_depthwise_convolutions_have_right_derivatives(dilation, size, stride, s
     x, x_u, x_v = rng.normal(size=(3, *shape))
     kernel, kernel_u, kernel_v = rng.normal(size=(3, size, size, shape[-1], 1))
 
-    def convolve(x, kernel):
-        if dilation == 1:
-            return depthwise(x, kernel, stride)
-        return dilated_depthwise(x, (kernel,), stride)[0]
-
-    gradient, product = gradient_and_product(cubed(convolve), [x, kernel], [x_v, kernel_v])
+    gradient, product = gradient_and_product(
+        cubed(convolution(stride, dilation)), [x, kernel], [x_v, kernel_v]
+    )
 
     def oracle(x, kernel):
         return depthwise_convolution(2 * x, 2 * kernel[..., 0], stride, dilation)
@@ -125,6 +125,92 @@ def test_depthwise_convolutions_have_right_derivatives(dilation, size, stride, s
         curvature = np.sum(6 * y * dy_u * dy_v + 3 * y**2 * second)
         np.testing.assert_allclose(inner_product(gradient, (u, k)), slope, rtol=1e-9)
         np.testing.assert_allclose(inner_product(product, (u, k)), curvature, rtol=1e-9)
+
+
+def convolution(stride, dilation):
+    if dilation == 1:
+        return lambda x, kernel: depthwise(x, kernel, stride)
+    return lambda x, kernel: dilated_depthwise(x, (kernel,), stride)[0]
+
+
+def plain_convolution(stride, dilation):
+    return lambda x, kernel: plain_depthwise(x, kernel, stride, dilation)
+
+
+def draw_convolution(rng, sides, size, channels=3, dtype="float64"):
+    """An image and a kernel, and directions of both."""
+    shapes = [(2, *sides, channels), (size, size, channels, 1)]
+    return [[tf.constant(rng.normal(size=s), dtype) for s in shapes] for _ in range(2)]
+
+
+# Some are smaller than the kernels.
+SIDES = [(7, 8), (6, 9), (3, 2), (1, 3), (1, 1)]
+
+
+def every_convolution(test):
+    for name, values in (("dilation", [1, 2]), ("stride", [1, 2]), ("size", [3, 5])):
+        test = pytest.mark.parametrize(name, values)(test)
+    return test
+
+
+@every_convolution
+def test_depthwise_convolutions_are_the_plain_ones_eagerly_and_in_one_trace(size, stride, dilation):
+    function = convolution(stride, dilation)
+    plain = plain_convolution(stride, dilation)
+    of_image = tf.TensorSpec([None] * 4, tf.float64)
+    of_kernel = tf.TensorSpec([size, size, None, 1], tf.float64)
+    traces = []
+
+    def differentiate(points, along):
+        traces.append(size)
+        return function(*points), nested_gradients(weighted(function), points, along)
+
+    traced = tf.function(
+        differentiate, input_signature=[[of_image, of_kernel]] * 2, autograph=False
+    )
+    rng = np.random.default_rng(13)
+    for channels, sides in enumerate(SIDES, start=1):
+        points, along = draw_convolution(rng, sides, size, channels)
+        expected = plain(*points), nested_gradients(weighted(plain), points, along)
+
+        for y, derivatives in (differentiate(points, along), traced(points, along)):
+            np.testing.assert_allclose(y, expected[0], rtol=1e-12, atol=1e-12)
+            assert_same_derivatives(derivatives, expected[1])
+    assert len(traces) == len(SIDES) + 1
+
+
+@every_convolution
+def test_derivatives_of_depthwise_convolutions_are_right_in_float32(size, stride, dilation):
+    # TensorFlow has other kernels for it than for float64.
+    rng = np.random.default_rng(15)
+    points, along = draw_convolution(rng, (17, 12), size, channels=16, dtype="float32")
+
+    received = gradient_and_product(weighted(convolution(stride, dilation)), points, along)
+
+    points, along = ([tf.cast(a, tf.float64) for a in arrays] for arrays in (points, along))
+    expected = nested_gradients(weighted(plain_convolution(stride, dilation)), points, along)
+    assert_same_derivatives(received, expected, rtol=1e-5)
+
+
+@every_convolution
+@pytest.mark.parametrize("chosen", [0, 1])
+def test_derivatives_by_image_or_kernel_alone_are_right_too(chosen, size, stride, dilation):
+    points, along = draw_convolution(np.random.default_rng(16), (7, 8), size)
+
+    def of_chosen(function):
+        def value(point):
+            together = [*points]
+            together[chosen] = point
+            return function(stride, dilation)(*together)
+
+        return weighted(value)
+
+    received, expected = (
+        nested_gradients(of_chosen(function), [points[chosen]], [along[chosen]])
+        for function in (convolution, plain_convolution)
+    )
+
+    assert_same_derivatives(received, expected)
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 8, 3), (2, 7, 9, 3), (2, 2, 3, 3)])
@@ -160,6 +246,41 @@ def test_average_pool_may_first_be_traced_and_then_called():
 
     np.testing.assert_allclose(average_pool(x, 2), traced)
     np.testing.assert_allclose(tf.function(lambda x: average_pool(x, 2))(x), traced)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sides", [(1, 1), (1, 2), (2, 3), (5, 4), (8, 6), (7, 9)])
+def test_every_other_row_and_column_are_picked_exactly(sides, dtype):
+    rng = np.random.default_rng(17)
+    x, direction = (tf.constant(rng.normal(size=(2, *sides, 3)), dtype) for _ in range(2))
+
+    received, expected = (
+        nested_gradients(weighted(function), [x], [direction])
+        for function in (every_other, lambda x: x[:, ::2, ::2])
+    )
+
+    np.testing.assert_array_equal(every_other(x), x[:, ::2, ::2])
+    for arrays, others in zip(received, expected, strict=True):
+        assert np.abs(others[0]).max() > 0.01
+        np.testing.assert_array_equal(arrays[0], others[0])
+
+
+def test_one_trace_of_every_other_pixel_serves_all_sizes():
+    images = tf.TensorSpec([None] * 4, tf.float64)
+
+    @tf.function(input_signature=[images, images], autograph=False)
+    def differentiate(x, direction):
+        return every_other(x), *nested_gradients(weighted(every_other), [x], [direction])
+
+    rng = np.random.default_rng(18)
+    for shape in ((2, 8, 6, 3), (1, 7, 9, 2), (3, 1, 4, 1)):
+        x, direction = rng.normal(size=(2, *shape))
+
+        y, *received = differentiate(x, direction)
+
+        np.testing.assert_array_equal(y, x[:, ::2, ::2])
+        value = weighted(lambda x: x[:, ::2, ::2])
+        assert_same_derivatives(received, gradient_and_product(value, [x], [direction]))
 
 
 def test_every_second_pixel_by_hand():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.layers.definitions import plain_normalize, plain_normalized_product
+from tests.layers.definitions import plain_center, plain_normalize, plain_normalized_product
 from tests.layers.derivatives import gradient_and_product
 from tests.layers.two_replicas import BATCH_AXES, POINTS
 from tests.oracles.operations import batch_normalization
@@ -53,6 +53,8 @@ def results(arrays, tmp_path_factory):
 def oracle(function, x, *others):
     if function == "normalize":
         return batch_normalization(x)
+    if function == "center":
+        return x - x.mean(axis=(0, 1, 2))
     kernels, weights = others
     y = np.empty((*x.shape[:-1], RESULTS))
     for index in np.ndindex(*LEADING):
@@ -63,6 +65,8 @@ def oracle(function, x, *others):
 def plain(function, x, *others):
     if function == "normalize":
         return plain_normalize(x, "batch", x.shape[-1])
+    if function == "center":
+        return plain_center(x, (0, 1, 2))
     return plain_normalized_product(x, *others, "batch")
 
 

@@ -11,10 +11,14 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.layers.normalization import normalize
+from darts_adv_tf.layers.normalization import center, center_for, normalize
 from darts_adv_tf.layers.normalized_product import normalized_product
 
-POINTS = {"normalize": ("images",), "normalized_product": ("pixels", "kernels", "weights")}
+POINTS = {
+    "normalize": ("images",),
+    "center": ("images",),
+    "normalized_product": ("pixels", "kernels", "weights"),
+}
 BATCH_AXES = {"images": 0, "pixels": -2}
 """Of what the replicas share out among them; of the rest each has a copy."""
 
@@ -22,6 +26,9 @@ BATCH_AXES = {"images": 0, "pixels": -2}
 def compute(function: str, mode: str, x, *others):
     if function == "normalize":
         return normalize(x, mode, x.shape[-1])
+    if function == "center":
+        return center_for(mode, x)
+    x = center(x, (-2,), synchronized=mode == "sync_batch")
     return normalized_product(x, *others, mode)
 
 

@@ -148,6 +148,25 @@ def test_a_step_changes_everything_and_a_comparison_nothing():
     assert changed_parts(parts, lambda: trainer.step(*STEPS[0])) == set(parts)
 
 
+@pytest.mark.parametrize(
+    ("gradient_mode", "num_forwards"),
+    # The training batch once, the validation batch, and beside them: the tangent; two moved
+    # segmenters; nothing.
+    [("exact", 3), ("finite_difference", 4), ("first_order", 2)],
+)
+def test_one_forward_of_the_segmenter_serves_both_updates(gradient_mode, num_forwards):
+    trainer = make_trainer(gradient_mode)
+    segment, forwards = trainer.game.segment, []
+
+    def counted(theta, images):
+        forwards.append(images)
+        return segment(theta, images)
+
+    trainer.game.segment = counted
+    trainer.step(*STEPS[0])
+    assert len(forwards) == num_forwards
+
+
 def test_figures_of_a_step_are_those_at_the_weights_it_began_with():
     trainer = make_trainer()
     by_hand = AlgorithmOne(trainer)

@@ -7,8 +7,12 @@ gradient, and the cosine between the finite difference's second-order part and t
 float64, on the paper's own losses with freshly initialized networks and random masks.
 """
 
+import os
 import sys
 from pathlib import Path
+
+# Before TensorFlow starts, which would tell of every kernel that it has not for float64.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np

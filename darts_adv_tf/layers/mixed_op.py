@@ -46,16 +46,14 @@ def mixed_operations(
     and, with stride 1, the skip connection.
     """
     channels, num_edges = size_of(x)[-1], size_of(op_weights)[0]
-    depthwise_3x3, depthwise_5x5, *kernels = split(kernels, _kernel_rows(channels, stride), axis=0)
-    separable_3x3, followed_3x3, dilated_3x3 = _depthwise_kernels(depthwise_3x3, 3)
-    separable_5x5, followed_5x5, dilated_5x5 = _depthwise_kernels(depthwise_5x5, 5)
-    products = tf.reshape(kernels[0], [NUM_POINTWISE, num_edges, channels, channels])
-    products, followed_products = split(products, [4, 2], axis=0)
+    depthwise_3x3, depthwise_5x5, *pointwise = split(
+        kernels, _kernel_rows(channels, stride), axis=0
+    )
     by_operation = tf.transpose(op_weights)  # `none` adds nothing but to the softmax
     weights = spread(tf.reshape(by_operation, [len(PRIMITIVES), -1, 1, 1]), channels)
-    _, unweighted, skip, separable, dilated = split(weights, [1, 2, 1, 2, 2], axis=0)
-
+    _, skip, separable, dilated = split(weights, [3, 1, 2, 2], axis=0)
     rectified = tf.nn.relu(x)
+
     pools = tf.concat([max_pool(x, stride), average_pool(x, stride)], axis=-1)
     pools = normalize(pools, normalization, channels)
     if stride == 1:
@@ -64,9 +62,12 @@ def mixed_operations(
     else:
         pixels = every_second_pixel(rectified)
         skip = tf.reshape(skip, [-1])
-        reduced = halve(pixels, kernels[1], skip, channels, normalization)
+        reduced = halve(pixels, pointwise[1], skip, channels, normalization)
         mixtures = [_mixed(pools, by_operation[1:3], channels), reduced]
 
+    # Of the separable convolutions the first half, and the dilated ones whole.
+    separable_3x3, followed_3x3, dilated_3x3 = _depthwise_kernels(depthwise_3x3, 3)
+    separable_5x5, followed_5x5, dilated_5x5 = _depthwise_kernels(depthwise_5x5, 5)
     wide = side_by_side(rectified, num_edges)
     images = [depthwise(wide, separable_3x3, stride), depthwise(wide, separable_5x5, stride)]
     if stride == 1:
@@ -79,10 +80,14 @@ def mixed_operations(
     _, *sizes, _ = size_of(images)
     image_size = sizes[1] * sizes[2]
     edges = EdgeAxis(sizes, num_edges, channels)
-    weights = tf.concat([tf.ones_like(unweighted), dilated], axis=0)
+    products = tf.reshape(pointwise[0], [NUM_POINTWISE, num_edges, channels, channels])
+    products, followed_products = split(products, [4, 2], axis=0)
     images = edges.apart(center_for(normalization, images))
+    weights = tf.concat([tf.ones_like(separable), dilated], axis=0)
     y = normalized_product(images, products, weights, normalization, image_size)
     followed, of_dilated = split(y, [2, 2], axis=0)
+
+    # Of the separable convolutions the second half.
     images = tf.unstack(edges.together(tf.nn.relu(followed)))
     images = tf.stack([depthwise(images[0], followed_3x3), depthwise(images[1], followed_5x5)])
     images = edges.apart(center_for(normalization, images))

@@ -207,14 +207,11 @@ def measure_split() -> Figures:
             trainer.game.segmenter, LEARNING_RATE, BATCH_SIZE.value, **subject.data
         )
 
-    def players():
-        return weights(trainer.game.segmenter), weights(trainer.game.discriminator)
-
     def update_architecture(train_batch, val_batch):
-        return trainer._update_architecture(players(), train_batch, val_batch)
+        return trainer._update_architecture(trainer._players(), train_batch, val_batch)
 
     def update_players(batch):
-        return trainer._update_players(*players(), weights(trainer.architecture), batch)
+        return trainer._update_players(*trainer._players(), weights(trainer.architecture), batch)
 
     parts = {
         "alpha": (trainer.on_replicas(update_architecture), train_cases, val_cases),

@@ -23,9 +23,11 @@ class AdversarialTrainer(Trainer):
 
     def train_step(self, batch: Batch) -> Metrics:
         """Updates theta and phi."""
-        return self._update_players(
-            weights(self.game.segmenter), weights(self.game.discriminator), (), batch
-        )
+        return self._update_players(*self._players(), (), batch)
+
+    def _players(self) -> tuple[Tensors, Tensors]:
+        """Theta and phi, read once."""
+        return weights(self.game.segmenter), weights(self.game.discriminator)
 
     def _update_players(
         self,

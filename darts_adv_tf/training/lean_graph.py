@@ -8,7 +8,7 @@ from tensorflow.python.util import tf_stack
 class WithoutStackTraces(tf_stack.StackTraceFilter):
     """Within this context, nodes are traced without the stack that TensorFlow keeps for each.
 
-    Some forty frames a node, which its runtime copies as text: of a search step's graph a third.
+    Some forty frames a node, which its runtime copies as text: 159 MB in a search step.
     They would show in the message of an error inside a step, which names the node all the same.
     (TensorFlow's own means to leave files out of stacks, not of its public interface.)
 

@@ -46,8 +46,7 @@ class SearchTrainer(AdversarialTrainer):
 
     def train_step(self, train_batch: Batch, val_batch: Batch) -> Metrics:
         """Updates alpha, then theta and phi."""
-        players = weights(self.game.segmenter), weights(self.game.discriminator)
-        theta, _ = players
+        players = theta, _ = self._players()
         # Theta does not change before its own update, so that one forward serves both.
         segmenter_pass = SegmenterPass(self.game, theta, train_batch)
         metrics = self._update_architecture(players, train_batch, val_batch, segmenter_pass)
@@ -56,8 +55,7 @@ class SearchTrainer(AdversarialTrainer):
 
     def architecture_gradient(self, mode: ArchitectureGradientMode, train_batch, val_batch):
         """The gradient at the present weights; see `architecture_gradient`."""
-        players = weights(self.game.segmenter), weights(self.game.discriminator)
-        return self._gradient(mode, players, train_batch, val_batch)
+        return self._gradient(mode, self._players(), train_batch, val_batch)
 
     def _gradient(self, mode, players, train_batch, val_batch, segmenter_pass=None):
         alpha, rate = weights(self.architecture), self.unroll_rate

@@ -58,10 +58,6 @@ def parts_of(trainer):
     }
 
 
-def players_of(trainer):
-    return weights(trainer.game.segmenter), weights(trainer.game.discriminator)
-
-
 def arrays(model):
     return [variable.numpy().copy() for variable in model.trainable_variables]
 
@@ -118,7 +114,7 @@ def test_steps_are_those_of_algorithm_1():
 def test_an_update_of_the_architecture_changes_alpha_and_its_slots_alone():
     trainer = make_trainer()
     update = trainer.on_replicas(
-        lambda *batches: trainer._update_architecture(players_of(trainer), *batches)
+        lambda *batches: trainer._update_architecture(trainer._players(), *batches)
     )
     for train_cases, val_cases in STEPS:
         changed = changed_parts(parts_of(trainer), lambda: update(train_cases, val_cases))  # noqa: B023
@@ -129,7 +125,7 @@ def test_an_update_of_the_players_changes_them_and_their_slots_alone():
     trainer = make_trainer()
     update = trainer.on_replicas(
         lambda batch: trainer._update_players(
-            *players_of(trainer), weights(trainer.architecture), batch
+            *trainer._players(), weights(trainer.architecture), batch
         )
     )
     changed = changed_parts(parts_of(trainer), lambda: update(STEPS[0][0]))

@@ -76,8 +76,9 @@ class Builder:
     @cached_property
     def split(self) -> Split:
         """Which cases train, validate and test."""
-        if self.continues_run:
-            return read_cases_csv(Path(self.config.workdir) / CASES_FILE, self.dataset)
+        cases = Path(self.config.workdir) / CASES_FILE
+        if self.continues_run or cases.exists():
+            return read_cases_csv(cases, self.dataset)
         return split_cases(len(self.dataset.cases), self.config.data.train_cases, self.config.seed)
 
     def epoch_ends(self, phase: str) -> list[int]:
@@ -108,7 +109,7 @@ class Builder:
             game = self._make_game(SearchDiscriminator(**self._discriminator_arguments))
             return SearchTrainer(
                 game,
-                Architecture(),
+                Architecture(name="architecture"),
                 training.learning_rate,
                 training.architecture_learning_rate,
                 training.architecture_gradient,
@@ -154,6 +155,8 @@ class Builder:
             "channels": model.discriminator_channels,
             "cell_pattern": model.discriminator_cells,
             "normalization": model.discriminator_normalization,
+            # Keras would count it, over all that the process makes, and checkpoints go by names.
+            "name": "discriminator",
         }
 
     @property

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-from darts_adv_tf import run_flags
+from darts_adv_tf import interruption, run_flags
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.errors import ConfigurationError, StorageError, UserError
+from darts_adv_tf.workdir import holds_run
 
-# 128 and the number of SIGINT, as a shell reports it.
-INTERRUPTED_STATUS = 130
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _STORAGE_REMEDIES = {
     errno.ENOSPC: "Free space on that disk, or name a --workdir on another.",
@@ -44,10 +43,13 @@ def run(
         argv: The arguments after the program's name; the process's own unless given.
 
     The exit status is 0 when done, that of a `UserError` (whose message goes to stderr), 6 when
-    reading or writing failed, 130 when interrupted, and 1, with the traceback, for anything else.
+    reading or writing failed, 130 or 143 when stopped by SIGINT or SIGTERM, and 1, with the
+    traceback, for anything else.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    config = None
     try:
+        interruption.install()
         if run_flags.is_help_requested(arguments):
             _print_help(command)
             sys.exit(0)
@@ -58,16 +60,21 @@ def run(
 
             tf.config.list_physical_devices()
         work(config)
-    except KeyboardInterrupt:
-        print(
-            f"{command}: interrupted. What was written stays in the work directory; a new run "
-            "begins in another.",
-            file=sys.stderr,
-        )
-        sys.exit(INTERRUPTED_STATUS)
+    except interruption.Interrupted as stop:
+        # Ctrl-C ends whoever reads this as well, such as tee.
+        with _without_broken_pipes():
+            text = f"{command}: stopped by {stop.signal_name}. {_how_to_go_on(config)}"
+            print(text, file=sys.stderr, flush=True)
+        sys.exit(stop.exit_status)
     except Exception as error:
         sys.exit(_report(command, error))
     sys.exit(0)
+
+
+def _how_to_go_on(config: RunConfig | None) -> str:
+    if config is None or not holds_run(config.workdir):
+        return "Nothing was written."
+    return f"Go on by: python -m darts_adv_tf.{config.command} --resume --workdir={config.workdir}"
 
 
 def _estimate(config: RunConfig) -> None:
@@ -77,12 +84,9 @@ def _estimate(config: RunConfig) -> None:
 
 
 def _print_help(command: str) -> None:
-    try:
+    # The reader may have seen enough, as in --help | head.
+    with _without_broken_pipes():
         print(run_flags.help_text(command), flush=True)
-    except BrokenPipeError:
-        # The reader has seen enough, as in --help | head. What is left in the buffer would raise
-        # again at the end of the process.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(command: str, error: Exception) -> int:
@@ -125,6 +129,17 @@ def _lack_of_memory(error: Exception) -> ConfigurationError:
         received=str(error).splitlines()[0] if str(error) else type(error).__name__,
         remedy="Lower --batch_size, --image_size, --segmenter_width or --discriminator_channels.",
     )
+
+
+@contextmanager
+def _without_broken_pipes() -> Iterator[None]:
+    """Gives up what nobody reads any more."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What is left in the buffers would raise again at the end of the process.
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

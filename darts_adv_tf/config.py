@@ -7,6 +7,7 @@ defaults, choices and help from here.
 
 import dataclasses
 import math
+import re
 import types
 import typing
 
@@ -21,14 +22,20 @@ def _setting(
     minimum: int | None = None,
     maximum: int | None = None,
     is_positive: bool = False,
+    may_change: bool = False,
 ):
-    """A field with its help text and the rule for its value (`None`, where allowed, keeps any)."""
+    """A field with its help text and the rule for its value (`None`, where allowed, keeps any).
+
+    `may_change` says that a resumed run may have another value, since results do not follow from
+    it.
+    """
     rules = {
         "help": help,
         "choices": choices,
         "minimum": minimum,
         "maximum": maximum,
         "is_positive": is_positive,
+        "may_change": may_change,
     }
     return dataclasses.field(default=default, metadata=rules)
 
@@ -44,7 +51,9 @@ class DataConfig:
         choices=("phantom", "cx_seg"),
     )
     data_dir: str | None = _setting(
-        None, "Folder of the data set; needed for cx_seg, refused for phantom, which has none."
+        None,
+        "Folder of the data set; needed for cx_seg, refused for phantom, which has none.",
+        may_change=True,
     )
     image_size: int = _setting(
         64, "Edge of the square that images are resized to, in pixels. Paper: 512.", minimum=1
@@ -237,9 +246,10 @@ class DistributionConfig:
 
     strategy: str = _setting(
         "auto",
-        "Distribution: one_device; mirrored, a batch split over replicas; auto, mirrored where "
-        "there are several GPUs or --num_replicas asks for it.",
-        choices=("auto", "one_device", "mirrored"),
+        "Distribution: one_device; mirrored, a batch split over replicas; multi_worker, split over "
+        "the machines that the environment's TF_CONFIG names; auto, mirrored where there are "
+        "several GPUs or --num_replicas asks for it.",
+        choices=("auto", "one_device", "mirrored", "multi_worker"),
     )
     num_replicas: int | None = _setting(
         None,
@@ -255,6 +265,97 @@ class DistributionConfig:
                 received=f"--strategy=one_device --num_replicas={self.num_replicas}",
                 remedy="Use --strategy=mirrored, or leave out --num_replicas.",
             )
+        if self.strategy == "multi_worker" and self.num_replicas is not None:
+            raise ConfigurationError(
+                "With several machines the replicas are their GPUs, or a CPU each.",
+                received=f"--strategy=multi_worker --num_replicas={self.num_replicas}",
+                remedy="Leave out --num_replicas; CUDA_VISIBLE_DEVICES hides GPUs.",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ReliabilityConfig:
+    """What is saved when, and what happens when numbers go bad."""
+
+    checkpoint_every: str = _setting(
+        "5m",
+        "Time or steps between two checkpoints: 5m for minutes, 200 for steps. A phase's end and a "
+        "stop by Ctrl-C or SIGTERM leave one too.",
+        may_change=True,
+    )
+    keep_checkpoints: int = _setting(
+        3,
+        "Newest checkpoints of a phase that are kept; where one is damaged, the one before serves.",
+        minimum=2,
+        may_change=True,
+    )
+    on_nonfinite: str = _setting(
+        "stop",
+        "When a loss or a gradient stops being finite, its step is left out, and the run: stop, "
+        "ends with status 4 and the last good state; skip, goes on with the next batch; rollback, "
+        "goes back to the newest checkpoint and on with the next batch. After ten such steps one "
+        "after the other the run ends.",
+        choices=("stop", "skip", "rollback"),
+        may_change=True,
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        # Raises where it cannot be read.
+        self.interval  # noqa: B018
+
+    @property
+    def interval(self) -> tuple[int | None, float | None]:
+        """`checkpoint_every` as (steps, None) or (None, seconds)."""
+        text = self.checkpoint_every
+        if re.fullmatch(r"[1-9]\d*", text):
+            return int(text), None
+        if re.fullmatch(r"\d+(\.\d+)?m", text) and float(text[:-1]) > 0:
+            return None, 60 * float(text[:-1])
+        raise ConfigurationError(
+            "--checkpoint_every is a number of minutes with an m, or a number of steps.",
+            received=f"--checkpoint_every={text}",
+            remedy="Use such as --checkpoint_every=5m or --checkpoint_every=200.",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class CollapseConfig:
+    """When the run warns that a search, or the game, goes bad in a known way."""
+
+    collapse_edge_share: float = _setting(
+        0.5,
+        "Share of a kind of cell's edges, 0 to 1, above which the search warns that skip "
+        "connections, or none, are the strongest operation.",
+        is_positive=True,
+    )
+    collapse_entropy_change: float = _setting(
+        0.001,
+        "Nats by which alpha's mean entropy has to have fallen since its start, ln 8, from the "
+        "half of the search on; the search warns below it.",
+        is_positive=True,
+    )
+    collapse_accuracy_margin: float = _setting(
+        0.01,
+        "Distance of the discriminator's accuracy from 1 (never wrong) or from 1/2 (guessing), as "
+        "a fraction, up to which training warns.",
+        is_positive=True,
+    )
+    collapse_iou_fall: float = _setting(
+        0.05,
+        "Fall of the validation mean IoU below its best, as a fraction, from which the search "
+        "warns when two evaluations in a row (--figure_every) show it.",
+        is_positive=True,
+    )
+    collapse_window: int = _setting(
+        100,
+        "Steps over whose mean the warnings judge edges and accuracy, and before which they say "
+        "nothing about them.",
+        minimum=1,
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,7 +364,7 @@ class RunConfig:
 
     Args:
         command: `search` or `train`, the commands that begin a run.
-        data, model, training, distribution: Its parts.
+        data, model, training, distribution, reliability, collapse: Its parts.
         seed: Of the split, the initial weights, the batches and the phantom.
         workdir: Folder that the run writes to.
         genotype: File with the derived architecture (`train` with a discriminator alone).
@@ -277,6 +378,8 @@ class RunConfig:
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     distribution: DistributionConfig = dataclasses.field(default_factory=DistributionConfig)
+    reliability: ReliabilityConfig = dataclasses.field(default_factory=ReliabilityConfig)
+    collapse: CollapseConfig = dataclasses.field(default_factory=CollapseConfig)
     seed: int = _setting(
         0,
         "Seed of the split, the initial weights, the batches and the phantom.",
@@ -284,7 +387,9 @@ class RunConfig:
         maximum=2**32 - 1,
     )
     workdir: str | None = _setting(
-        None, "Folder that the run writes to, new or empty; runs/<command>-<time> unless given."
+        None,
+        "Folder that the run writes to, new or empty; runs/<command>-<time> unless given.",
+        may_change=True,
     )
     genotype: str | None = _setting(
         None, "Derived architecture: the genotype.json of a search (paper, Alg. 1, last line)."
@@ -298,6 +403,10 @@ class RunConfig:
             self._check_search()
         else:
             self._check_train()
+
+    def fixed_settings(self) -> dict[str, object]:
+        """What a resumed run has in common with the run before: JSON values, in parts by name."""
+        return _fixed_settings(self)
 
     def _check_image_size(self):
         if self.model.discriminator == "none":
@@ -379,6 +488,15 @@ class RunConfig:
                 received=f"--retrain_epochs={self.training.retrain_epochs}",
                 remedy="Use --retrain_epochs=1 or more.",
             )
+
+
+def _fixed_settings(config: object) -> dict[str, object]:
+    return {
+        field.name: _fixed_settings(value) if dataclasses.is_dataclass(value) else value
+        for field in dataclasses.fields(config)
+        for value in [getattr(config, field.name)]
+        if not field.metadata.get("may_change")
+    }
 
 
 def _check_fields(config: object):

@@ -12,10 +12,11 @@ from darts_adv_tf import __version__
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.errors import ConfigurationError, StorageError
 from darts_adv_tf.files import write_text
+from darts_adv_tf.genotype import without_repetition
 
 FILE_NAME = "config.json"
 FORMAT = "darts_adv_tf.config"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 _REMEDY = "Use the config.json as the run wrote it, or begin a new run."
 
@@ -74,7 +75,7 @@ def to_json(config: RunConfig) -> str:
         "format": FORMAT,
         "version": FORMAT_VERSION,
         **dataclasses.asdict(config),
-        "versions": _versions(),
+        "versions": versions(),
     }
     return json.dumps(content, indent=2) + "\n"
 
@@ -91,10 +92,10 @@ def from_json(text: str, file: str | os.PathLike | None = None) -> RunConfig:
             another type or against its rule.
     """
     try:
-        content = json.loads(text)
-    except ValueError as error:
+        content = json.loads(text, object_pairs_hook=without_repetition)
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(
-            "A configuration is a JSON object.",
+            "A configuration is a JSON object, with each key once.",
             received=error,
             file=file,
             remedy=_REMEDY,
@@ -128,7 +129,7 @@ def from_json(text: str, file: str | os.PathLike | None = None) -> RunConfig:
         ) from error
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Of this program, of Python, and of the packages that results depend on."""
     versions = {"darts_adv_tf": __version__, "python": platform.python_version()}
     for package in RECORDED_PACKAGES:

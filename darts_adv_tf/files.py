@@ -1,9 +1,12 @@
 """Atomic writing: a file is either as it was before or complete, never half written."""
 
 import contextlib
+import errno
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from darts_adv_tf.errors import StorageError
 
@@ -19,11 +22,10 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as stream:
+        with write_synced(temporary) as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
         os.replace(temporary, path)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(
             "A result must be written.",
@@ -40,3 +42,25 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes UTF-8 text as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def write_synced(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Opens a new file; what was written is on the disk, and not only on its way, at the end."""
+    with open(path, "xb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def sync_folder(path: str | os.PathLike) -> None:
+    """Puts the names in a folder on the disk: a file's own sync does not include its name."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems, such as those of other machines, have no such thing for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -195,7 +195,7 @@ def load_genotype(path: str | os.PathLike) -> Genotype:
             "A genotype must be readable.", received=error.strerror or error, file=path
         ) from error
     try:
-        document = json.loads(content.decode("utf-8"), object_pairs_hook=_without_repetition)
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=without_repetition)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(
             "A genotype is a JSON file in UTF-8, with each key once.",
@@ -286,7 +286,7 @@ def _breach(
     return ConfigurationError(rule, received=f"{place} = {shown}", file=file, remedy=REMEDY)
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuses what the JSON decoder would settle silently in favour of the last one."""
     document = dict(pairs)
     if len(document) != len(pairs):

@@ -13,19 +13,21 @@ import types
 import typing
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from absl import flags
 
 from darts_adv_tf.config import (
+    CollapseConfig,
     DataConfig,
     DistributionConfig,
     ModelConfig,
+    ReliabilityConfig,
     RunConfig,
     TrainingConfig,
 )
-from darts_adv_tf.config_file import FILE_NAME, load_config
+from darts_adv_tf.config_file import load_config
 from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.workdir import holds_run, refuse_occupied
 
 DESCRIPTIONS = {
     "search": "Searches a discriminator, trains the segmenter against it, evaluates and exports.",
@@ -48,6 +50,8 @@ _PARTS = {
     "model": ModelConfig,
     "training": TrainingConfig,
     "distribution": DistributionConfig,
+    "reliability": ReliabilityConfig,
+    "collapse": CollapseConfig,
 }
 _SEARCH_ALONE = {
     "search_epochs",
@@ -108,6 +112,14 @@ _ESTIMATE = _Flag(
     "Instead of the run: makes a few of its steps and prints how long a step and the whole would "
     "take on this machine, and the peak memory. Nothing is written.",
 )
+_RESUME = _Flag(
+    "resume",
+    bool,
+    False,
+    "Go on with the run in --workdir from its newest good checkpoint, in whatever stage it was "
+    "stopped, to the same results as if it had not been. Its flags may be left out, or are those "
+    "that it began with; with them, a run that has not begun yet begins.",
+)
 _CONTINUING = {command: [_WORKDIR_OF_A_RUN, _MOVED_DATA_DIR] for command in ("evaluate", "export")}
 
 
@@ -115,8 +127,9 @@ def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
     """The configuration that a command line asks for.
 
     `search` and `train` begin a run: their configuration comes from the flags, and their work
-    directory must be free. `evaluate` and `export` continue one: theirs is the saved one, with
-    the folders as the flags name them.
+    directory must be free. With --resume they go on with one, if there is one: its configuration
+    is the saved one, which the flags may repeat. `evaluate` and `export` continue one: theirs is
+    the saved one, with the folders as the flags name them.
 
     Args:
         command: `search`, `train`, `evaluate` or `export`.
@@ -124,12 +137,15 @@ def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
 
     Raises:
         ConfigurationError: A flag is unknown, malformed, or contradicts another; an argument is
-            no flag; the work directory is occupied, or holds no run where one is needed.
+            no flag; the work directory is occupied, or holds no run where one is needed; a flag
+            differs from the run that is resumed.
     """
     values = _parse(command, argv)
     if command in _LEFT_OUT:
+        if values.resume and _is_begun(values):
+            return _resumed_config(command, values)
         config = _new_config(command, values)
-        _refuse_occupied(config.workdir)
+        refuse_occupied(config.workdir)
         return config
     if values.workdir is None:
         raise ConfigurationError(
@@ -194,7 +210,7 @@ def _flags_of(command: str) -> dict[str, list[_Flag]]:
         ]
         for title, kind in parts.items()
     }
-    by_title["Run"].append(_ESTIMATE)
+    by_title["Run"] += [_RESUME, _ESTIMATE]
     return by_title
 
 
@@ -253,6 +269,63 @@ def _unknown_flag(command: str, name: str, known: list[str]) -> ConfigurationErr
     )
 
 
+def _is_begun(values: flags.FlagValues) -> bool:
+    if values.workdir is None:
+        raise ConfigurationError(
+            "A run is resumed in its own work directory.",
+            received="--resume without --workdir",
+            remedy="Add --workdir=<folder of the run>.",
+        )
+    if holds_run(values.workdir):
+        return True
+    # A batch system starts one command again and again, the first time as the others. Without a
+    # flag that says what to run, though, a misspelt folder would begin a run of the defaults.
+    given = {name for name in values if values[name].present} - {"workdir", "resume", "flagfile"}
+    if not given:
+        raise ConfigurationError(
+            "A work directory that is resumed holds a run.",
+            received=f"--workdir={values.workdir}, which holds none",
+            remedy="Name the folder of the run, or add the flags of the run that is to begin.",
+        )
+    return False
+
+
+def _resumed_config(command: str, values: flags.FlagValues) -> RunConfig:
+    """The saved configuration, with what may change as the flags say."""
+    saved = load_config(values.workdir)
+    if saved.command != command:
+        raise ConfigurationError(
+            "A run is resumed by the command that began it.",
+            received=f"{command} for a run of {saved.command}",
+            remedy=f"python -m darts_adv_tf.{saved.command} --resume --workdir={values.workdir}",
+        )
+    differing: list[str] = []
+
+    def with_flags(config):
+        changes = {}
+        for field in dataclasses.fields(config):
+            value = getattr(config, field.name)
+            if dataclasses.is_dataclass(value):
+                changes[field.name] = with_flags(value)
+            elif field.name in values and values[field.name].present:
+                given = values[field.name].value
+                if field.metadata["may_change"]:
+                    changes[field.name] = given
+                elif given != value:
+                    differing.append(f"--{field.name}={given}, begun with {value}")
+        return dataclasses.replace(config, **changes)
+
+    config = with_flags(saved)
+    if differing:
+        raise ConfigurationError(
+            "A resumed run keeps the flags that it began with.",
+            received="; ".join(differing),
+            file=values.workdir,
+            remedy="Leave these flags out, or begin a new run in another --workdir.",
+        )
+    return config
+
+
 def _new_config(command: str, values: flags.FlagValues) -> RunConfig:
     if values.dataset != "phantom" and values["phantom_cases"].present:
         raise ConfigurationError(
@@ -270,23 +343,3 @@ def _new_config(command: str, values: flags.FlagValues) -> RunConfig:
     if configuration["workdir"] is None:
         configuration["workdir"] = f"runs/{command}-{datetime.now():%Y%m%d-%H%M%S}"
     return RunConfig(command=command, **configuration)
-
-
-def _refuse_occupied(workdir: str):
-    path = Path(workdir)
-    if not path.exists():
-        return
-    if not path.is_dir():
-        received = "a file"
-    elif (path / FILE_NAME).exists():
-        received = "a folder that holds a run"
-    elif any(path.iterdir()):
-        received = "a folder that holds other files"
-    else:
-        return
-    raise ConfigurationError(
-        "A run begins in a work directory that is new or empty.",
-        received=f"--workdir={workdir}, {received}",
-        file=path,
-        remedy="Name another --workdir, or leave it out for runs/<command>-<time>.",
-    )

@@ -1,26 +1,36 @@
 """The stages of a run: search and derive, retrain, evaluate, export."""
 
-import time
-from collections.abc import Callable, Sequence
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from darts_adv_tf import workdir
 from darts_adv_tf.builder import Builder
-from darts_adv_tf.config_file import save_config
+from darts_adv_tf.config import RunConfig
+from darts_adv_tf.config_file import save_config, versions
 from darts_adv_tf.data.batches import batch_indices
 from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
 from darts_adv_tf.evaluation import evaluate_segmenter, predict_labels
 from darts_adv_tf.exporting import export_segmenter
-from darts_adv_tf.genotype import Genotype, save_genotype
+from darts_adv_tf.genotype import Genotype, load_genotype, save_genotype
 from darts_adv_tf.metrics import confusion_matrix, iou, mean_over_present
 from darts_adv_tf.reporting.alpha_figure import draw_op_weights
 from darts_adv_tf.reporting.genotype_figure import draw_cell, save_genotype_figures
 from darts_adv_tf.reporting.overlays import draw_overlays
 from darts_adv_tf.training.adversarial import AdversarialTrainer
-from darts_adv_tf.training.checkpoint import Checkpoints, restore_segmenter
-from darts_adv_tf.training.loop import run_epochs
+from darts_adv_tf.training.checkpoint import (
+    Checkpoints,
+    Part,
+    folder_of,
+    restore_segmenter,
+)
+from darts_adv_tf.training.checkpoint_store import CheckpointStore
+from darts_adv_tf.training.collapse import CollapseWatch, Thresholds
+from darts_adv_tf.training.loop import SaveInterval, TrainingLoop
 from darts_adv_tf.training.monitor import Monitor
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.segmentation import SegmentationTrainer
@@ -28,7 +38,6 @@ from darts_adv_tf.training.segmentation import SegmentationTrainer
 Step = Callable[[int], dict[str, float]]
 """Makes the step of the given number and returns its figures."""
 
-CHECKPOINT_SECONDS = 60
 SHORT_TRAINING = 200
 """Steps of retraining below which TensorFlow's graph optimizer costs more than it saves on a CPU.
 
@@ -36,15 +45,32 @@ In the search it costs half a minute and a gigabyte for no gain, since that grap
 calls of shared functions.
 """
 NUM_PICTURED_CASES = 3
+PHASES = ("search", "retrain")
 CELL_NAMES = ("normal", "reduction")
+GENOTYPE_FILE = "genotype.json"
 
 
 def begin(builder: Builder) -> None:
-    """Reads the data, reports its repairs, and writes config.json and cases.csv."""
-    introduce(builder)
+    """Reads the data, reports its repairs, takes the work directory and writes what the run is.
+
+    Where the run has begun before, its configuration and its cases have to be the same.
+
+    Raises:
+        ConfigurationError: Another process works there, or has just begun another run there.
+    """
     config = builder.config
-    write_cases_csv(Path(config.workdir) / CASES_FILE, builder.dataset, builder.split)
+    is_begun = workdir.holds_run(config.workdir)
+    if is_begun:
+        workdir.lock(config.workdir)
+    # Before anything is written: wrong data leave nothing behind.
+    introduce(builder)
+    if not is_begun:
+        workdir.lock(config.workdir)
+        workdir.refuse_occupied(config.workdir)
     save_config(config, config.workdir)
+    cases = Path(config.workdir) / CASES_FILE
+    if not cases.exists():
+        write_cases_csv(cases, builder.dataset, builder.split)
 
 
 def introduce(builder: Builder) -> None:
@@ -63,39 +89,34 @@ def introduce(builder: Builder) -> None:
 def search(builder: Builder) -> Genotype:
     """Alg. 1: searches alpha on the halves of the training cases, then derives the genotype.
 
-    Writes genotype.json and the drawings of both cells.
+    Writes the drawings of both cells and genotype.json, by which a resumed run knows that the
+    search is done.
     """
-    config = builder.config
+    path = Path(builder.config.workdir) / GENOTYPE_FILE
+    if path.exists():
+        print(f"search: done before, see {path}")
+        return load_genotype(path)
     trainer = builder.make_search_trainer()
-    checkpoints = Checkpoints(
-        config.workdir,
-        "search",
-        segmenter=trainer.game.segmenter,
-        discriminator=trainer.game.discriminator,
-        architecture=trainer.architecture,
-        segmenter_optimizer=trainer.segmenter_optimizer,
-        discriminator_optimizer=trainer.discriminator_optimizer,
-        architecture_optimizer=trainer.architecture_optimizer,
-    )
-    with Monitor(config.workdir, "search") as monitor:
-
-        def draw(done: int):
-            _draw_architecture(monitor, done, trainer.architecture)
-
-        _train(
-            "search",
-            builder,
-            search_step(builder, trainer),
-            trainer.game.segmenter,
-            checkpoints,
-            monitor,
-            shown=("loss/segmentation", "loss/discriminator", "loss/validation"),
-            draw=draw,
-        )
+    parts = {
+        "segmenter": trainer.game.segmenter,
+        "discriminator": trainer.game.discriminator,
+        "architecture": trainer.architecture,
+        "segmenter_optimizer": trainer.segmenter_optimizer,
+        "discriminator_optimizer": trainer.discriminator_optimizer,
+        "architecture_optimizer": trainer.architecture_optimizer,
+    }
+    shown = ("loss/segmentation", "loss/discriminator", "loss/validation")
+    _train("search", builder, search_step(builder, trainer), parts, shown)
     genotype = trainer.architecture.derive()
-    save_genotype(genotype, Path(config.workdir) / "genotype.json")
-    save_genotype_figures(genotype, config.workdir)
+    keep_genotype(builder, genotype)
     return genotype
+
+
+def keep_genotype(builder: Builder, genotype: Genotype) -> None:
+    """Writes the drawings of both cells, then genotype.json."""
+    folder = Path(builder.config.workdir)
+    save_genotype_figures(genotype, folder)
+    save_genotype(genotype, folder / GENOTYPE_FILE)
 
 
 def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
@@ -104,7 +125,6 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
     Returns:
         The segmenter of the last epoch: the test cases select nothing.
     """
-    config = builder.config
     trainer = builder.make_trainer(genotype)
     parts = {"segmenter_optimizer": trainer.segmenter_optimizer}
     if genotype is None:
@@ -114,12 +134,20 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
         shown = ("loss/segmentation", "loss/adversarial", "loss/discriminator")
         parts["discriminator"] = trainer.game.discriminator
         parts["discriminator_optimizer"] = trainer.discriminator_optimizer
-    checkpoints = Checkpoints(config.workdir, "retrain", segmenter=segmenter, **parts)
-
-    step = retrain_step(builder, trainer)
-    with Monitor(config.workdir, "retrain") as monitor:
-        _train("retrain", builder, step, segmenter, checkpoints, monitor, shown)
+    parts["segmenter"] = segmenter
+    _train("retrain", builder, retrain_step(builder, trainer), parts, shown)
     return segmenter
+
+
+def warnings(builder: Builder) -> dict[str, list[str]]:
+    """Of what each phase has warned, as its last checkpoint keeps it."""
+    found = {}
+    for phase in PHASES:
+        store = CheckpointStore(folder_of(builder.config.workdir, phase))
+        for step in store.steps()[-1:]:
+            collapses = store.read_notes(step)["watch"]["warnings"]
+            found[phase] = [f"step {each['step']}: {each['message']}" for each in collapses]
+    return found
 
 
 def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
@@ -136,6 +164,8 @@ def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
         comparison = {}
         if compare_every and number % compare_every == 0:
             comparison = trainer.compare_second_order(*batches)
+            # It changes nothing, so that it is no reason to leave out the step.
+            comparison = {key: value for key, value in comparison.items() if math.isfinite(value)}
         return trainer.step(*batches) | comparison | trainer.architecture.statistics()
 
     return step
@@ -153,7 +183,11 @@ def retrain_step(builder: Builder, trainer: AdversarialTrainer | SegmentationTra
 
 
 def restored_segmenter(builder: Builder) -> keras.Model:
-    """The segmenter of a finished run, with the cases split as they were then."""
+    """The segmenter of a finished run, with the cases split as they were then.
+
+    Takes the work directory, since what follows writes there.
+    """
+    workdir.lock(builder.config.workdir)
     segmenter = builder.make_segmenter()
     num_steps = max(builder.epoch_ends("retrain"), default=0)
     restore_segmenter(builder.config.workdir, segmenter, num_steps)
@@ -177,39 +211,57 @@ def export(builder: Builder, segmenter: keras.Model) -> Path:
 
 
 def _train(
-    phase: str,
-    builder: Builder,
-    step: Step,
-    segmenter: keras.Model,
-    checkpoints: Checkpoints,
-    monitor: Monitor,
-    shown: Sequence[str],
-    draw: Callable[[int], None] = lambda done: None,
+    phase: str, builder: Builder, step: Step, parts: Mapping[str, Part], shown: Sequence[str]
 ) -> None:
-    """The epochs of one phase.
-
-    At the end of an epoch there is a checkpoint if the newest is a minute old, and every few
-    epochs pictures.
-    """
-    training = builder.config.training
+    """The steps of one phase, with figures every few epochs."""
+    config = builder.config
+    figure_every = config.training.figure_every
     epoch_ends = builder.epoch_ends(phase)
     _set_graph_optimizer(phase, epoch_ends[-1])
-    predict = _compiled(segmenter)
-    last_save = time.monotonic()
+    predict = _compiled(parts["segmenter"])
+    store = CheckpointStore(folder_of(config.workdir, phase), config.reliability.keep_checkpoints)
+    store.remove_unfinished()
+    identity = {
+        "phase": phase,
+        "config": config.fixed_settings(),
+        "data": builder.dataset.fingerprint(),
+    }
+    with (
+        Monitor(config.workdir, phase) as monitor,
+        Checkpoints(store, parts, identity) as checkpoints,
+    ):
 
-    def end_epoch(epoch: int, done: int):
-        nonlocal last_save
-        is_last = epoch == len(epoch_ends)
-        if is_last or time.monotonic() - last_save > CHECKPOINT_SECONDS:
-            checkpoints.save(done)
-            last_save = time.monotonic()
-        if training.figure_every and (is_last or epoch % training.figure_every == 0):
-            draw(done)
+        def end_epoch(epoch: int, done: int) -> dict[str, float]:
+            is_last = epoch == len(epoch_ends)
+            if not figure_every or not (is_last or epoch % figure_every == 0):
+                return {}
+            if "architecture" in parts:
+                _draw_architecture(monitor, done, parts["architecture"])
             # Retraining trains on the validation half too, where a figure would mislead.
-            _draw_overlays(monitor, done, builder, predict, "val" if phase == "search" else "train")
+            name = "val" if phase == "search" else "train"
+            figures = _draw_overlays(monitor, done, builder, predict, name)
             monitor.flush()
+            return figures
 
-    run_epochs(phase, step, epoch_ends, monitor, end_epoch, shown)
+        loop = TrainingLoop(
+            phase,
+            step,
+            epoch_ends,
+            end_epoch,
+            monitor,
+            checkpoints,
+            SaveInterval(*config.reliability.interval),
+            CollapseWatch(_thresholds(config), epoch_ends[-1]),
+            shown,
+            config.reliability.on_nonfinite,
+            notes={"versions": versions()},
+        )
+        loop.run()
+
+
+def _thresholds(config: RunConfig) -> Thresholds:
+    values = dataclasses.asdict(config.collapse)
+    return Thresholds(**{key.removeprefix("collapse_"): value for key, value in values.items()})
 
 
 def _set_graph_optimizer(phase: str, num_steps: int) -> None:
@@ -236,13 +288,16 @@ def _draw_architecture(monitor: Monitor, done: int, architecture) -> None:
         monitor.picture(done, f"genotype/{name}", draw_cell(cell, title))
 
 
-def _draw_overlays(monitor: Monitor, done: int, builder: Builder, predict, name: str) -> None:
-    """Overlays of a few cases of the validation half, and the mean IoU of all of it."""
+def _draw_overlays(
+    monitor: Monitor, done: int, builder: Builder, predict, name: str
+) -> dict[str, float]:
+    """Overlays of a few cases of the validation half, and the mean IoU of all of it, returned."""
     dataset, val = builder.dataset, list(builder.split.val)
     labels = dataset.labels[val]
     predictions = predict_labels(predict, dataset.images[val])
     confusion = confusion_matrix(labels, predictions, len(dataset.class_names))
-    monitor.scalars(done, {f"{name}/mean_iou": float(mean_over_present(iou(confusion)))})
+    figures = {f"{name}/mean_iou": float(mean_over_present(iou(confusion)))}
+    monitor.scalars(done, figures)
     few = slice(NUM_PICTURED_CASES)
     picture = draw_overlays(
         dataset.images[val][few],
@@ -252,3 +307,4 @@ def _draw_overlays(monitor: Monitor, done: int, builder: Builder, predict, name:
         dataset.class_names,
     )
     monitor.picture(done, f"{name}/overlays", picture)
+    return figures

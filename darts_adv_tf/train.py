@@ -3,30 +3,32 @@
 python -m darts_adv_tf.train --genotype=runs/search-<time>/genotype.json
 """
 
+from pathlib import Path
+
 from darts_adv_tf.command import run
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.genotype import load_genotype, save_genotype
+from darts_adv_tf.genotype import load_genotype
 
 
 def main(config: RunConfig) -> None:
     """Retraining alone, with a genotype from elsewhere."""
-    genotype = None if config.genotype is None else load_genotype(config.genotype)
-
-    from pathlib import Path
+    # A resumed run has its own copy, and the file it came from may be gone.
+    own = Path(config.workdir) / "genotype.json"
+    path = own if config.genotype is not None and own.exists() else config.genotype
+    genotype = None if path is None else load_genotype(path)
 
     from darts_adv_tf import stages
     from darts_adv_tf.builder import Builder
-    from darts_adv_tf.reporting.closing_table import files_table, metrics_table
-    from darts_adv_tf.reporting.genotype_figure import save_genotype_figures
+    from darts_adv_tf.reporting.closing_table import files_table, metrics_table, warnings_table
 
     builder = Builder(config)
     stages.begin(builder)
     if genotype is not None:
-        save_genotype(genotype, Path(config.workdir) / "genotype.json")
-        save_genotype_figures(genotype, config.workdir)
+        stages.keep_genotype(builder, genotype)
     segmenter = stages.retrain(builder, genotype)
     print(metrics_table(stages.evaluate(builder, segmenter)))
     stages.export(builder, segmenter)
+    print(warnings_table(stages.warnings(builder)), end="")
     print(files_table(config.workdir))
 
 

@@ -4,6 +4,7 @@ Shapes: N cases, H and W pixels, C channels.
 """
 
 import dataclasses
+import hashlib
 
 import numpy as np
 
@@ -37,6 +38,14 @@ class Dataset:
     labels: np.ndarray
     intensity_maximum: float
     repairs: tuple[str, ...] = ()
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all cases, by which a resumed run knows its data."""
+        digest = hashlib.sha256("\n".join((self.name, *self.class_names, *self.cases)).encode())
+        for array in (self.images, self.labels):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
 
     def __post_init__(self):
         num_cases = len(self.cases)

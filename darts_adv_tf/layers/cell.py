@@ -8,7 +8,7 @@ import itertools
 import keras
 import tensorflow as tf
 
-from darts_adv_tf.genotype import EDGES, NUM_INPUT_NODES, NUM_INTERMEDIATE_NODES
+from darts_adv_tf.genotype import EDGES, NUM_INPUT_NODES, NUM_INTERMEDIATE_NODES, TARGETS
 from darts_adv_tf.layers.mixed_op import MixedOp
 from darts_adv_tf.layers.normalization import NormalizationMode
 from darts_adv_tf.layers.operations import FactorizedReduce, ReluConvolution, make_operation
@@ -55,7 +55,10 @@ class Cell(keras.layers.Layer):
         self.affine = affine
         options = {"normalization": normalization, "affine": affine, "dtype": self.dtype_policy}
         prepare_older = FactorizedReduce if previous_reduction else ReluConvolution
-        self.prepare = [prepare_older(channels, **options), ReluConvolution(channels, **options)]
+        self.prepare = [
+            prepare_older(channels, name="prepare_older", **options),
+            ReluConvolution(channels, name="prepare_newer", **options),
+        ]
 
     @property
     def output_channels(self) -> int:
@@ -105,7 +108,14 @@ class SearchCell(Cell):
             channels, reduction, previous_reduction, normalization, affine=False, **kwargs
         )
         self.mixed_ops = [
-            MixedOp(channels, edges, self.stride(source), normalization, dtype=self.dtype_policy)
+            MixedOp(
+                channels,
+                edges,
+                self.stride(source),
+                normalization,
+                name=f"mixed_op_{source}",
+                dtype=self.dtype_policy,
+            )
             for source, edges in zip(SOURCES, NUM_EDGES_OF_SOURCE, strict=True)
         ]
 
@@ -166,11 +176,12 @@ class DerivedCell(Cell):
                     normalized_pools,
                     normalization=normalization,
                     affine=affine,
+                    name=f"{operation}_from_{source}_to_{target}",
                     dtype=self.dtype_policy,
                 )
                 for operation, source in edges
             ]
-            for edges in kept_edges
+            for target, edges in zip(TARGETS, kept_edges, strict=True)
         ]
 
     def build(self, older_shape, newer_shape):

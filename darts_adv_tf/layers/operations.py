@@ -114,11 +114,12 @@ class Operation(keras.layers.Layer):
         self.normalization = normalization
         self.affine = affine
 
-    def _make_pointwise(self) -> "NormalizedConvolution":
+    def _make_pointwise(self, name: str) -> "NormalizedConvolution":
         return NormalizedConvolution(
             self.channels,
             normalization=self.normalization,
             affine=self.affine,
+            name=name,
             dtype=self.dtype_policy,
         )
 
@@ -158,7 +159,9 @@ class Pool(Operation):
         self.normalized = normalized
         self.normalize = None
         if normalized:
-            self.normalize = Normalization(self.normalization, self.affine, dtype=self.dtype_policy)
+            self.normalize = Normalization(
+                self.normalization, self.affine, name="normalization", dtype=self.dtype_policy
+            )
 
     def build(self, input_shape):
         if self.normalized:
@@ -242,7 +245,7 @@ class SeparableConvolution(Operation):
     def __init__(self, channels: int, size: int, stride: int = 1, **kwargs):
         super().__init__(channels, stride, **kwargs)
         self.size = size
-        self.pointwise = [self._make_pointwise() for _ in range(2)]
+        self.pointwise = [self._make_pointwise(f"pointwise_{i}") for i in "12"]
 
     def build(self, input_shape):
         del input_shape
@@ -272,7 +275,7 @@ class DilatedConvolution(Operation):
     def __init__(self, channels: int, size: int, stride: int = 1, **kwargs):
         super().__init__(channels, stride, **kwargs)
         self.size = size
-        self.pointwise = self._make_pointwise()
+        self.pointwise = self._make_pointwise("pointwise")
 
     def build(self, input_shape):
         del input_shape

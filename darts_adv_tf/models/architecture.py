@@ -30,15 +30,22 @@ class Architecture(keras.layers.Layer):
 
     def statistics(self) -> dict[str, float]:
         """How decided alpha is: for each kind of cell the entropy of an edge's weights in nats
-        (ln 8 at the start), and the weight of `none` and of the skip connection, as means over
-        edges."""
+        (ln 8 at the start) and the weight of `none` and of the skip connection, as means over
+        edges, and the share of edges on which each of the two is the strongest.
+
+        `none` is the strongest where its weight is the largest of all; a skip connection where
+        its weight is the largest of those that can be derived, which `none` never is."""
+        none = PRIMITIVES.index("none")
         figures = {}
         for name, weights in zip(("normal", "reduction"), self.op_weights(), strict=True):
             entropy = -np.sum(weights * np.log(np.maximum(weights, 1e-30)), axis=-1)
             figures[f"alpha_entropy/{name}"] = float(entropy.mean())
             for primitive in ("none", "skip_connect"):
-                weight = weights[:, PRIMITIVES.index(primitive)]
+                index = PRIMITIVES.index(primitive)
+                weight, rivals = weights[:, index], np.delete(weights, [none, index], axis=-1)
+                is_strongest = weight > rivals.max(axis=-1)
                 figures[f"alpha_{primitive}/{name}"] = float(weight.mean())
+                figures[f"alpha_{primitive}_edges/{name}"] = float(is_strongest.mean())
         return figures
 
     def derive(self) -> Genotype:

@@ -55,16 +55,21 @@ class Discriminator(keras.layers.Layer):
         self.channels = channels
         self.cell_pattern = cell_pattern
         self.normalization = normalization
-        self.head_normalization = Normalization(normalization, dtype=self.dtype_policy)
+        self.head_normalization = Normalization(
+            normalization, name="head_normalization", dtype=self.dtype_policy
+        )
         self.cells = []
         cell_channels, previous_reduction = channels, False
         for kind in cell_pattern:
             reduction = kind == "R"
             cell_channels *= 2 if reduction else 1
-            self.cells.append(self._make_cell(cell_channels, reduction, previous_reduction))
+            # Named by its place, and not by how many cells the program has made, so that the
+            # variables of every process have the same names, by which checkpoints know them.
+            name = f"cell_{len(self.cells)}"
+            self.cells.append(self._make_cell(cell_channels, reduction, previous_reduction, name))
             previous_reduction = reduction
 
-    def _make_cell(self, channels: int, reduction: bool, previous_reduction: bool):
+    def _make_cell(self, channels: int, reduction: bool, previous_reduction: bool, name: str):
         raise ValueError(
             "Discriminator is abstract: use SearchDiscriminator or DerivedDiscriminator."
         )
@@ -113,9 +118,14 @@ class SearchDiscriminator(Discriminator):
     apart: `discriminator(masks, normal_weights, reduction_weights)`, each (14, 8), a softmax.
     """
 
-    def _make_cell(self, channels, reduction, previous_reduction):
+    def _make_cell(self, channels, reduction, previous_reduction, name):
         return SearchCell(
-            channels, reduction, previous_reduction, self.normalization, dtype=self.dtype_policy
+            channels,
+            reduction,
+            previous_reduction,
+            self.normalization,
+            name=name,
+            dtype=self.dtype_policy,
         )
 
     def call(self, masks, normal_weights, reduction_weights):
@@ -144,13 +154,14 @@ class DerivedDiscriminator(Discriminator):
         self.genotype = genotype
         super().__init__(**kwargs)
 
-    def _make_cell(self, channels, reduction, previous_reduction):
+    def _make_cell(self, channels, reduction, previous_reduction, name):
         return DerivedCell(
             self.genotype.reduction if reduction else self.genotype.normal,
             channels,
             reduction,
             previous_reduction,
             self.normalization,
+            name=name,
             dtype=self.dtype_policy,
         )
 

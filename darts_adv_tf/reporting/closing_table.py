@@ -1,6 +1,6 @@
 """The last lines of a command: what came out, and where it lies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,13 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     lines.append("IoU by class".ljust(20) + _by_class(metrics["iou"]))
     lines.append("Dice by class".ljust(20) + _by_class(metrics["dice"]))
     return "\n".join(lines)
+
+
+def warnings_table(warnings: Mapping[str, Sequence[str]]) -> str:
+    """What went bad in each phase, a line each; empty if nothing did."""
+    return "".join(
+        f"warning: {phase}, {text}\n" for phase, texts in warnings.items() for text in texts
+    )
 
 
 def files_table(workdir: str | Path) -> str:

@@ -1,5 +1,6 @@
 """How far a long piece of work is: a bar on a terminal, lines of text in a file."""
 
+import contextlib
 import shutil
 import sys
 import time
@@ -76,6 +77,10 @@ class Progress:
         if is_due or step >= self.total:
             self._report(now)
 
+    def note(self, text: str) -> None:
+        """Writes a line of its own, above the bar."""
+        self._write(f"\r\x1b[K{text}\n" if self._is_terminal else f"{text}\n")
+
     def close(self) -> None:
         """Shows the last step, where it has not been shown, and ends the line of the bar."""
         if not self._times:
@@ -83,8 +88,7 @@ class Progress:
         if self._reported_step != self.step:
             self._report(self._clock())
         if self._is_terminal:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write("\n")
         self._times.clear()
 
     def _report(self, now: float) -> None:
@@ -92,10 +96,15 @@ class Progress:
         if self._is_terminal:
             columns = shutil.get_terminal_size().columns
             # One column stays free: a full line would wrap, and the next could not redraw it.
-            self._stream.write("\r" + self._line()[: columns - 1] + "\x1b[K")
+            self._write("\r" + self._line()[: columns - 1] + "\x1b[K")
         else:
-            self._stream.write(self._line() + "\n")
-        self._stream.flush()
+            self._write(self._line() + "\n")
+
+    def _write(self, text: str) -> None:
+        # Work goes on where its reader is gone, as tee is after Ctrl-C.
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.write(text)
+            self._stream.flush()
 
     def _line(self) -> str:
         parts = [f"{self.name} {self._bar()}{self.step}/{self.total}"]

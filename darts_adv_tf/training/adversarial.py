@@ -1,7 +1,9 @@
 """Adversarial training of a segmenter against a discriminator (Eqs. 1 and 2)."""
 
+import tensorflow as tf
+
 from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
-from darts_adv_tf.training.trainer import Metrics, Trainer, make_optimizer, weights
+from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
 
 
 class AdversarialTrainer(Trainer):
@@ -29,24 +31,25 @@ class AdversarialTrainer(Trainer):
         """Theta and phi, read once."""
         return weights(self.game.segmenter), weights(self.game.discriminator)
 
-    def _update_players(
+    def _update_players(self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch) -> Metrics:
+        gradients, metrics = self._player_gradients(theta, phi, alpha, batch)
+        self._move_players(*gradients, only_if=are_finite(metrics))
+        return metrics
+
+    def _player_gradients(
         self,
         theta: Tensors,
         phi: Tensors,
         alpha: Tensors,
         batch: Batch,
         segmenter_pass: SegmenterPass | None = None,
-    ) -> Metrics:
-        segmenter, discriminator = self.game.segmenter, self.game.discriminator
+    ) -> tuple[tuple[Tensors, Tensors], Metrics]:
+        """By theta and by phi, of the global batch; and what to report of them."""
         gradients = self.game.training_gradients(theta, phi, alpha, batch, segmenter_pass)
-        segmenter_norm = self._apply(
-            self.segmenter_optimizer, gradients.by_theta, segmenter.trainable_variables
-        )
-        discriminator_norm = self._apply(
-            self.discriminator_optimizer, gradients.by_phi, discriminator.trainable_variables
-        )
+        by_theta, segmenter_norm = self._sum_up(gradients.by_theta)
+        by_phi, discriminator_norm = self._sum_up(gradients.by_phi)
         losses = gradients.losses
-        return {
+        return (by_theta, by_phi), {
             "loss/segmentation": losses.segmentation,
             "loss/adversarial": losses.adversarial,
             "loss/discriminator": losses.discriminator,
@@ -55,3 +58,10 @@ class AdversarialTrainer(Trainer):
             "gradient_norm/segmenter": segmenter_norm,
             "gradient_norm/discriminator": discriminator_norm,
         }
+
+    def _move_players(self, by_theta: Tensors, by_phi: Tensors, only_if: tf.Tensor):
+        for model, optimizer, gradients in (
+            (self.game.segmenter, self.segmenter_optimizer, by_theta),
+            (self.game.discriminator, self.discriminator_optimizer, by_phi),
+        ):
+            self._apply(optimizer, gradients, model.trainable_variables, only_if)

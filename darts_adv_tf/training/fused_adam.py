@@ -1,5 +1,7 @@
 """Adam by TensorFlow's fused kernel: one node of the graph a variable, where Keras takes forty."""
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 
@@ -13,34 +15,54 @@ class FusedAdam(keras.optimizers.Adam):
     the root outside of the bias correction. State, checkpoints and distribution are Keras's.
     """
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads, trainable_variables=None, only_if=None):
+        """Descends the gradients, or leaves variables, slots and `iterations` as they are.
+
+        Args:
+            grads: One tensor a variable.
+            trainable_variables: As in Keras.
+            only_if: Whether to descend, a scalar bool, alike on all replicas; if not given, yes.
+                (Keras does not let a conditional surround its `apply` under a strategy.)
+        """
         # For all variables at once, not each on its own.
         dtype = grads[0].dtype
-        step = tf.cast(self.iterations.value, dtype) + constant(1.0, dtype.name)
-        self._powers = [
-            tf.pow(constant(beta, dtype.name), step) for beta in (self.beta_1, self.beta_2)
-        ]
-        super().apply(grads, trainable_variables)
-
-    def update_step(self, gradient, variable, learning_rate):
-        dtype = gradient.dtype
-        index = self._get_variable_index(variable)
-        beta_1_power, beta_2_power = self._powers
-        tf.raw_ops.ResourceApplyAdam(
-            var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+        one = constant(1.0, dtype.name)
+        step = tf.cast(self.iterations.value, dtype) + one
+        betas = [constant(beta, dtype.name) for beta in (self.beta_1, self.beta_2)]
+        beta_1_power, beta_2_power = (tf.pow(beta, step) for beta in betas)
+        rate = tf.cast(self.learning_rate, dtype)
+        if only_if is not None:
+            # Moments that stay and a rate of 0: the kernel adds 0 to all that it updates. By 0
+            # this product is 0 even of nan, and it needs no memory of its own as tf.where does.
+            factor = tf.cast(only_if, dtype)
+            grads = [tf.math.multiply_no_nan(gradient, factor) for gradient in grads]
+            betas = [tf.where(only_if, beta, one) for beta in betas]
+            rate *= factor
+        self._kernel = partial(
+            tf.raw_ops.ResourceApplyAdam,
             beta1_power=beta_1_power,
             beta2_power=beta_2_power,
-            lr=tf.cast(learning_rate, dtype),
-            beta1=constant(self.beta_1, dtype.name),
-            beta2=constant(self.beta_2, dtype.name),
+            lr=rate,
+            beta1=betas[0],
+            beta2=betas[1],
             epsilon=constant(self.epsilon, dtype.name),
+        )
+        super().apply(grads, trainable_variables)
+        if only_if is not None:
+            # Keras has counted the step.
+            self.iterations.assign_sub(tf.cast(tf.logical_not(only_if), self.iterations.dtype))
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        self._kernel(
+            var=handle(variable),
+            m=handle(self._momentums[index]),
+            v=handle(self._velocities[index]),
             grad=gradient,
         )
 
 
-def _handle(variable: keras.Variable | tf.Variable) -> tf.Tensor:
+def handle(variable: keras.Variable | tf.Variable) -> tf.Tensor:
     """The runtime's handle; on the replica that is being updated, where there are several."""
     if isinstance(variable, keras.Variable):
         variable = variable.value

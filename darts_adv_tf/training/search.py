@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
 from darts_adv_tf.architecture_gradient import (
     ArchitectureGradientMode,
     architecture_gradient,
@@ -10,7 +10,8 @@ from darts_adv_tf.architecture_gradient import (
 from darts_adv_tf.distribution import sum_over_replicas
 from darts_adv_tf.models.architecture import Architecture
 from darts_adv_tf.training.adversarial import AdversarialTrainer
-from darts_adv_tf.training.trainer import Metrics, make_optimizer, weights
+from darts_adv_tf.training.fused_adam import handle
+from darts_adv_tf.training.trainer import Metrics, are_finite, make_optimizer, values, weights
 
 
 class SearchTrainer(AdversarialTrainer):
@@ -49,9 +50,18 @@ class SearchTrainer(AdversarialTrainer):
         players = theta, _ = self._players()
         # Theta does not change before its own update, so that one forward serves both.
         segmenter_pass = SegmenterPass(self.game, theta, train_batch)
+        of_alpha = [*self.architecture.variables, *self.architecture_optimizer.variables]
+        before = values(of_alpha)
         metrics = self._update_architecture(players, train_batch, val_batch, segmenter_pass)
-        alpha = weights(self.architecture)
-        return metrics | self._update_players(*players, alpha, train_batch, segmenter_pass)
+        gradients, metrics_of_players = self._player_gradients(
+            *players, weights(self.architecture), train_batch, segmenter_pass
+        )
+        metrics |= metrics_of_players
+        finite = are_finite(metrics)
+        self._move_players(*gradients, only_if=finite)
+        # Whether the players can follow shows only at the new alpha.
+        _put_back(of_alpha, before, unless=finite)
+        return metrics
 
     def architecture_gradient(self, mode: ArchitectureGradientMode, train_batch, val_batch):
         """The gradient at the present weights; see `architecture_gradient`."""
@@ -65,9 +75,8 @@ class SearchTrainer(AdversarialTrainer):
 
     def _update_architecture(self, players, train_batch, val_batch, segmenter_pass=None) -> Metrics:
         result = self._gradient(self.gradient_mode, players, train_batch, val_batch, segmenter_pass)
-        norm = self._apply(
-            self.architecture_optimizer, result.gradient, self.architecture.trainable_variables
-        )
+        gradient, norm = self._sum_up(result.gradient)
+        self._apply(self.architecture_optimizer, gradient, self.architecture.trainable_variables)
         metrics = {"loss/validation": result.objective, "gradient_norm/architecture": norm}
         if result.second_order:
             first = tf.linalg.global_norm(sum_over_replicas(result.first_order))
@@ -94,3 +103,12 @@ class SearchTrainer(AdversarialTrainer):
             "second_order/cosine_of_finite_difference": self._everywhere(cosine),
             "second_order/norm_ratio_of_finite_difference": self._everywhere(norm_ratio),
         }
+
+
+def _put_back(variables, before: Tensors, unless: tf.Tensor):
+    """Gives variables the values of before, unless a scalar bool says that they keep theirs."""
+    for variable, value in zip(variables, before, strict=True):
+        # On each replica its own copy: Keras's variables refuse to be assigned to there.
+        tf.raw_ops.AssignVariableOp(
+            resource=handle(variable), value=tf.where(unless, variable.value, value)
+        )

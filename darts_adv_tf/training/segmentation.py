@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial_game import Batch
 from darts_adv_tf.losses import segmentation_loss
-from darts_adv_tf.training.trainer import Metrics, Trainer, make_optimizer, weights
+from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
 
 
 class SegmentationTrainer(Trainer):
@@ -32,9 +32,12 @@ class SegmentationTrainer(Trainer):
             frozen = [variable.value for variable in self.segmenter.non_trainable_variables]
             logits, _ = self.segmenter.stateless_call(theta, frozen, batch.images)
             loss = tf.reduce_sum(segmentation_loss(batch.labels, logits)) / self.global_batch_size
-        norm = self._apply(
+        by_theta, norm = self._sum_up(tape.gradient(loss, theta))
+        metrics = {"loss/segmentation": loss, "gradient_norm/segmenter": norm}
+        self._apply(
             self.segmenter_optimizer,
-            tape.gradient(loss, theta),
+            by_theta,
             self.segmenter.trainable_variables,
+            only_if=are_finite(metrics),
         )
-        return {"loss/segmentation": loss, "gradient_norm/segmenter": norm}
+        return metrics

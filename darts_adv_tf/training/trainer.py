@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import Batch
+from darts_adv_tf.adversarial_game import Batch, Tensors
 from darts_adv_tf.distribution import sum_over_replicas
 from darts_adv_tf.training.fused_adam import FusedAdam
 from darts_adv_tf.training.lean_graph import WithoutStackTraces
@@ -14,7 +14,7 @@ from darts_adv_tf.training.lean_graph import WithoutStackTraces
 Metrics = dict[str, tf.Tensor]
 
 
-def make_optimizer(learning_rate: float, beta_1: float = 0.9) -> keras.optimizers.Adam:
+def make_optimizer(learning_rate: float, beta_1: float = 0.9) -> FusedAdam:
     """Adam at a constant rate; the paper names the rate (1e-4) and no more."""
     return FusedAdam(learning_rate, beta_1=beta_1, beta_2=0.999)
 
@@ -24,6 +24,9 @@ class Trainer:
 
     A subclass defines `train_step(*batches)`, which sequences updates and returns scalars whose
     sum over the replicas is what to report. Make it, and all it trains, in the strategy's scope.
+
+    A step that reports a figure which is not finite leaves no trace: whoever stops at that figure
+    holds the weights and optimizers of the step before.
 
     Args:
         strategy: Where replicas live.
@@ -63,7 +66,7 @@ class Trainer:
                 with WithoutStackTraces():
                     metrics = function(*batches)
                 names[:] = metrics
-                return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
+                return _figures(metrics)
 
             figures = self.strategy.run(on_replica, args=batches)
             return self.strategy.reduce(tf.distribute.ReduceOp.SUM, figures, axis=None)
@@ -89,15 +92,36 @@ class Trainer:
         num_replicas = self.strategy.num_replicas_in_sync
         return value if num_replicas == 1 else value / num_replicas
 
-    def _apply(self, optimizer, gradients, variables) -> tf.Tensor:
-        """Descends gradients, of which each replica brings its share; returns their norm."""
+    def _sum_up(self, gradients: Tensors) -> tuple[Tensors, tf.Tensor]:
+        """Gradients of which each replica brings its share, added up; and their norm, a figure."""
         gradients = sum_over_replicas(gradients)
-        norm = tf.linalg.global_norm(gradients)
+        return gradients, self._everywhere(tf.linalg.global_norm(gradients))
+
+    def _apply(self, optimizer, gradients: Tensors, variables, only_if: tf.Tensor | None = None):
+        """Descends gradients that are the same on all replicas; see `FusedAdam.apply`."""
         # Keras adds up over the replicas once more inside `apply`.
-        optimizer.apply([self._everywhere(gradient) for gradient in gradients], variables)
-        return self._everywhere(norm)
+        gradients = [self._everywhere(gradient) for gradient in gradients]
+        optimizer.apply(gradients, variables, only_if)
+
+
+def are_finite(metrics: Metrics) -> tf.Tensor:
+    """Whether all that a step will report is finite, a scalar bool.
+
+    Of the sums over the replicas, so that all of them agree where only one has seen a nan.
+    """
+    (figures,) = sum_over_replicas([_figures(metrics)])
+    return tf.reduce_all(tf.math.is_finite(figures))
 
 
 def weights(model: keras.layers.Layer) -> list[tf.Tensor]:
     """The values of the trainable variables, read once."""
-    return [tf.convert_to_tensor(variable.value) for variable in model.trainable_variables]
+    return values(model.trainable_variables)
+
+
+def values(variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
+    """What variables hold at this moment, on this replica."""
+    return [tf.convert_to_tensor(variable.value) for variable in variables]
+
+
+def _figures(metrics: Metrics) -> tf.Tensor:
+    return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])

@@ -61,3 +61,46 @@ def test_variables_and_slots_are_those_of_keras():
         [*variables, *optimizer.variables], [*expected, *of_keras.variables], strict=True
     ):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4)
+
+
+def arrays(variables, optimizer):
+    return [variable.numpy() for variable in [*variables, *optimizer.variables]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("in_graph", [True, False])
+def test_without_its_condition_a_step_leaves_all_as_it_is(in_graph, dtype):
+    variables, optimizer = descend(FusedAdam, 0.9, in_graph, dtype)
+    before = arrays(variables, optimizer)
+
+    def apply(gradients, only_if):
+        optimizer.apply(gradients, variables, only_if=only_if)
+
+    apply = tf.function(apply) if in_graph else apply
+    for broken in (np.nan, np.inf, -np.inf, 1.0):
+        apply([tf.fill(v.shape, tf.constant(broken, dtype)) for v in variables], tf.constant(False))
+
+    for one, other in zip(arrays(variables, optimizer), before, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("in_graph", [True, False])
+def test_steps_between_are_as_if_never_made(in_graph, dtype):
+    start, gradients = draw()
+    variables = [keras.Variable(value, dtype=dtype) for value in start]
+    optimizer = FusedAdam(RATE, beta_1=0.9, beta_2=0.999)
+    optimizer.build(variables)
+
+    def apply(gradients, only_if):
+        optimizer.apply(gradients, variables, only_if=only_if)
+
+    apply = tf.function(apply) if in_graph else apply
+    for step in gradients:
+        good = [tf.constant(gradient, dtype) for gradient in step]
+        apply([gradient * np.nan for gradient in good], tf.constant(False))
+        apply(good, tf.constant(True))
+
+    expected = arrays(*descend(FusedAdam, 0.9, in_graph, dtype))
+    for one, other in zip(arrays(variables, optimizer), expected, strict=True):
+        assert one.tobytes() == other.tobytes()

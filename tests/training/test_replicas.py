@@ -55,3 +55,16 @@ def test_two_replicas_step_as_one_does(name, results):
 def test_two_replicas_report_what_one_does(results):
     # Losses, accuracies and gradient norms; a wrong scale would hide behind Adam in the weights.
     np.testing.assert_allclose(results["figures_2"], results["figures_1"], rtol=1e-5)
+
+
+def test_a_nan_that_one_replica_sees_leaves_no_trace_on_any(results):
+    before, after = results["state_before_nan"], results["state_after_nan"]
+    assert before.shape[0] == 2
+    np.testing.assert_array_equal(after, before)
+    assert np.isnan(results["figures_of_nan"]).any(axis=1).all()
+
+
+def test_replicas_agree_on_whether_a_step_is_finite(results):
+    # Of a loss, of which each replica knows its own share; gradients all know alike.
+    assert results["judged_finite_where_both_are"].tolist() == [True, True]
+    assert results["judged_finite_where_one_is"].tolist() == [False, False]

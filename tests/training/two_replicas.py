@@ -4,7 +4,7 @@ TensorFlow divides a CPU only before its first use.
 
 Usage: two_replicas.py RESULTS. Writes, for some normalizations of the discriminator and numbers
 of replicas, the architecture's gradient of one global batch, and after some steps every weight as
-each replica holds it.
+each replica holds it; and what a step leaves of which one replica alone sees a nan.
 """
 
 import sys
@@ -18,10 +18,11 @@ from darts_adv_tf.layers.normalization import Normalization
 from darts_adv_tf.models.architecture import Architecture
 from darts_adv_tf.models.discriminator import SearchDiscriminator
 from darts_adv_tf.training.search import SearchTrainer
+from darts_adv_tf.training.trainer import are_finite
 from tests.tiny_players import CHANNELS, CLASSES, TinyDiscriminator, TinySegmenter, judge
 
 SIZE, GLOBAL_BATCH, NUM_STEPS = 12, 4, 3
-TRAIN_CASES, VAL_CASES = np.arange(4), np.arange(4, 8)
+TRAIN_CASES, VAL_CASES, NAN_CASE = np.arange(4), np.arange(4, 8), 8
 
 
 class NormalizedDiscriminator(TinyDiscriminator):
@@ -54,6 +55,7 @@ def make_trainer(make_discriminator, normalization: str, strategy) -> SearchTrai
     """A search in float64, the same each time."""
     random = np.random.default_rng(0)
     images = random.uniform(size=(8, SIZE, SIZE, CHANNELS))
+    images = np.concatenate([images, np.full_like(images[:1], np.nan)])
     labels = random.integers(0, CLASSES, images.shape[:3]).astype(np.uint8)
     with strategy.scope():
         keras.utils.set_random_seed(0)
@@ -95,21 +97,40 @@ def weights_by_replica(trainer: SearchTrainer) -> dict[str, np.ndarray]:
         "theta": trainer.game.segmenter,
         "phi": trainer.game.discriminator,
     }
-    return {
-        name: np.stack(
-            [
-                np.concatenate(flat)
-                for flat in zip(
-                    *(
-                        [copy.numpy().ravel() for copy in variable.value.values]
-                        for variable in owner.trainable_variables
-                    ),
-                    strict=True,
-                )
-            ]
-        )
-        for name, owner in owners.items()
-    }
+    return {name: by_replica(owner.trainable_variables) for name, owner in owners.items()}
+
+
+def by_replica(variables) -> np.ndarray:
+    """All numbers in these variables, (replicas, numbers)."""
+    copies = ([copy.numpy().ravel() for copy in variable.value.values] for variable in variables)
+    return np.stack([np.concatenate(flat) for flat in zip(*copies, strict=True)])
+
+
+def state_by_replica(trainer: SearchTrainer) -> np.ndarray:
+    """Weights, moments and numbers of steps, (replicas, numbers)."""
+    owners = (
+        trainer.architecture,
+        trainer.game.segmenter,
+        trainer.game.discriminator,
+        trainer.architecture_optimizer,
+        trainer.segmenter_optimizer,
+        trainer.discriminator_optimizer,
+    )
+    return by_replica([variable for owner in owners for variable in owner.variables])
+
+
+def judged_finite(strategy, figure_of_replica) -> list[bool]:
+    """What each replica says of a step in which each reports a figure of its own."""
+
+    @tf.function(autograph=False)
+    def run():
+        def on_replica():
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return are_finite({"loss": tf.gather(figure_of_replica, replica), "accuracy": 1.0})
+
+        return strategy.experimental_local_results(strategy.run(on_replica))
+
+    return [bool(answer) for answer in run()]
 
 
 def main(results_path: str) -> None:
@@ -151,6 +172,17 @@ def main(results_path: str) -> None:
         results[f"figures_{num_replicas}"] = list(figures.values())
         for name, weights in weights_by_replica(trainer).items():
             results[f"{name}_of_{num_replicas}"] = weights[0]
+    # The last trainer, in which the second replica gets the last two cases of four.
+    with_nan = np.append(TRAIN_CASES[:3], NAN_CASE)
+    results["state_before_nan"] = state_by_replica(trainer)
+    results["figures_of_nan"] = [
+        list(trainer.step(*cases).values())
+        for cases in ((with_nan, VAL_CASES), (TRAIN_CASES, with_nan))
+    ]
+    results["state_after_nan"] = state_by_replica(trainer)
+    for name, figure_of_replica in {"both_are": (1.0, 2.0), "one_is": (1.0, np.nan)}.items():
+        answers = judged_finite(strategies[2], figure_of_replica)
+        results[f"judged_finite_where_{name}"] = answers
     np.savez(results_path, **results)
 
 

@@ -1,0 +1,239 @@
+"""Checkpoints on disk: each a folder that is complete and checked, or is not there.
+
+    <folder>/step-00000120/
+        manifest.json   what the state is one of, and the type and shape of every array
+        state.npz       every array by name
+        SHA256SUMS      of the two, as `sha256sum --check` reads it
+
+NumPy and JSON alone: nothing in a checkpoint can run code when it is read.
+"""
+
+import dataclasses
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darts_adv_tf.errors import CheckpointError, StorageError
+from darts_adv_tf.files import sync_folder, write_synced
+
+FORMAT = "darts_adv_tf.checkpoint"
+FORMAT_VERSION = 1
+MANIFEST, STATE, CHECKSUMS = "manifest.json", "state.npz", "SHA256SUMS"
+DAMAGED_SUFFIX = ".damaged"
+_FOLDER_NAME = re.compile(r"step-(\d{8,})")
+_UNFINISHED = re.compile(r"\.step-\d{8,}\.[0-9a-f]{8}")
+# The disk answers with an error where it has lost what it held. Everything else may pass.
+_ERRORS_OF_DAMAGE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint that was good once; the one before may still be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A state as it was saved.
+
+    Attributes:
+        step: Steps of the phase that were done.
+        notes: What else was saved beside the arrays: JSON values by name.
+        arrays: By name.
+        folder: Where it lies.
+    """
+
+    step: int
+    notes: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+    folder: Path
+
+
+class CheckpointStore:
+    """The newest checkpoints of one phase, in a folder of their own.
+
+    A checkpoint is written beside its place, synced and renamed: whatever happens meanwhile, the
+    ones before stay as they are.
+
+    Args:
+        folder: Made when the first one is written.
+        num_kept: How many of the newest stay.
+    """
+
+    def __init__(self, folder: str | os.PathLike, num_kept: int = 1):
+        self.folder = Path(folder)
+        self.num_kept = num_kept
+
+    def steps(self) -> list[int]:
+        """Of all checkpoints that are there, damaged or not, ascending."""
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        return sorted(int(match[1]) for match in map(_FOLDER_NAME.fullmatch, names) if match)
+
+    def path(self, step: int) -> Path:
+        """Where the checkpoint of a step lies, or would."""
+        return self.folder / f"step-{step:08d}"
+
+    def write(self, step: int, notes: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Writes a checkpoint, then drops the oldest beyond `num_kept`.
+
+        Raises:
+            StorageError: The system refused; all checkpoints are as they were before.
+        """
+        final = self.path(step)
+        unfinished = self._unfinished(step)
+        manifest = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "step": step,
+            **notes,
+            "arrays": {name: [array.dtype.name, array.shape] for name, array in arrays.items()},
+        }
+        try:
+            unfinished.mkdir(parents=True)
+            with write_synced(unfinished / STATE) as stream:
+                np.savez(stream, **arrays)
+            with write_synced(unfinished / MANIFEST) as stream:
+                stream.write(json.dumps(manifest, indent=1, allow_nan=False).encode())
+            with write_synced(unfinished / CHECKSUMS) as stream:
+                stream.write(_checksums(unfinished))
+            sync_folder(unfinished)
+            # Training went on from an earlier one, so that what has this name is damaged.
+            self.set_aside(step)
+            os.rename(unfinished, final)
+            sync_folder(self.folder)
+            for old in self.steps()[: -self.num_kept]:
+                self._remove(self.path(old))
+        except OSError as error:
+            raise StorageError(
+                "A checkpoint must be written.",
+                received=error.strerror or error,
+                file=final,
+                remedy="Free space or permit writing there, then go on from the checkpoint before "
+                "by --resume.",
+            ) from error
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def read(self, step: int) -> Checkpoint:
+        """Reads a checkpoint whole, checked against its checksums.
+
+        Raises:
+            DamagedCheckpointError: It is missing or not as it was written.
+        CheckpointError: Another version of this program wrote it.
+            StorageError: The system refused to read it.
+        """
+        folder = self.path(step)
+        try:
+            if (folder / CHECKSUMS).read_bytes() != _checksums(folder):
+                raise _damaged(folder, f"contents that differ from {CHECKSUMS}")
+            specs, notes = _checked(self.read_notes(step), step, folder)
+            return Checkpoint(step, notes, _read_arrays(folder / STATE, specs), folder)
+        except OSError as error:
+            if error.errno in _ERRORS_OF_DAMAGE:
+                raise _damaged(folder, f"{error.filename or STATE}: {error.strerror}") from error
+            raise StorageError(
+                "A checkpoint must be readable.",
+                received=error.strerror or error,
+                file=error.filename or folder,
+                remedy="Give yourself permission to read it, or repair the disk.",
+            ) from error
+        except CheckpointError:
+            raise
+        except (ValueError, TypeError, LookupError, zipfile.BadZipFile, RecursionError) as error:
+            raise _damaged(folder, error) from error
+
+    def read_notes(self, step: int) -> dict[str, Any]:
+        """What was saved beside the arrays; nothing is checked."""
+        return json.loads((self.path(step) / MANIFEST).read_bytes())
+
+    def set_aside(self, step: int) -> None:
+        """Gives the damaged checkpoint of a step, where there is one, another name."""
+        damaged = self.path(step)
+        if damaged.exists():
+            aside = damaged.with_name(damaged.name + DAMAGED_SUFFIX)
+            if aside.exists():
+                self._remove(aside)
+            os.rename(damaged, aside)
+
+    def remove_unfinished(self) -> None:
+        """Removes what killed processes have left half written."""
+        if self.folder.is_dir():
+            for name in filter(_UNFINISHED.fullmatch, os.listdir(self.folder)):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def _remove(self, path: Path):
+        # Renamed first, so that no half removed folder passes for a damaged checkpoint.
+        unfinished = self._unfinished(0)
+        os.rename(path, unfinished)
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _unfinished(self, step: int) -> Path:
+        return self.folder / f".{self.path(step).name}.{secrets.token_hex(4)}"
+
+
+def _checksums(folder: Path) -> bytes:
+    lines = []
+    for name in (MANIFEST, STATE):
+        with open(folder / name, "rb") as stream:
+            lines.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {name}\n")
+    return "".join(lines).encode()
+
+
+def _checked(manifest: Any, step: int, folder: Path) -> tuple[dict, dict]:
+    """Type and shape of every array by name, and the notes."""
+    known = {"format": FORMAT, "version": FORMAT_VERSION, "step": step}
+    if not isinstance(manifest, dict):
+        raise _damaged(folder, f"{MANIFEST} without entries")
+    for name, expected in known.items():
+        if manifest.get(name) != expected:
+            raise CheckpointError(
+                f"A checkpoint of this program has {name} {expected!r} in its {MANIFEST}.",
+                received=f"{name} {manifest.get(name)!r}",
+                file=folder,
+                remedy="Use the version of this program that wrote it.",
+            )
+    notes = {name: value for name, value in manifest.items() if name not in (*known, "arrays")}
+    specs = {
+        str(name): (np.dtype(dtype), tuple(map(int, shape)))
+        for name, (dtype, shape) in manifest["arrays"].items()
+    }
+    return specs, notes
+
+
+def _read_arrays(path: Path, specs: Mapping[str, tuple[np.dtype, tuple]]) -> dict[str, np.ndarray]:
+    """The arrays, whose headers are compared with the manifest before memory is taken."""
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        if set(members) != set(specs):
+            raise ValueError(f"{STATE} holds other arrays than {MANIFEST} lists")
+        for name, (dtype, shape) in specs.items():
+            with archive.open(members[name]) as stream:
+                np.lib.format.read_magic(stream)
+                header = np.lib.format.read_array_header_1_0(stream)
+                if header != (shape, False, dtype) or dtype.hasobject:
+                    raise ValueError(f"{STATE} holds another {name} than {MANIFEST} lists")
+                content = stream.read(math.prod(shape) * dtype.itemsize)
+                arrays[name] = np.frombuffer(content, dtype).reshape(shape)
+    return arrays
+
+
+def _damaged(folder: Path, received: object) -> DamagedCheckpointError:
+    return DamagedCheckpointError(
+        "A checkpoint is whole, as it was written.",
+        received=received,
+        file=folder,
+        remedy="Go on from an earlier one by --resume, or begin a new run.",
+    )

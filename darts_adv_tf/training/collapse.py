@@ -1,0 +1,195 @@
+"""The known ways in which a search or adversarial training goes bad, told while it happens."""
+
+import collections
+import dataclasses
+import json
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+
+from darts_adv_tf.genotype import PRIMITIVES
+
+CELLS = ("normal", "reduction")
+OPERATIONS = ("skip_connect", "none")
+START_ENTROPY = math.log(len(PRIMITIVES))
+SHORTEST_SEARCH = 20
+"""Steps of a search whose entropy is judged; shorter ones are trials, which decide nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """From where on a figure is a sign of collapse; see `CollapseWatch`."""
+
+    edge_share: float
+    entropy_change: float
+    accuracy_margin: float
+    iou_fall: float
+    window: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Collapse:
+    """A warning: its kind, the steps done when it began, what was seen and what to do about it."""
+
+    kind: str
+    step: int
+    message: str
+
+
+class CollapseWatch:
+    """Looks at the figures of every step and warns of each kind of collapse when it begins.
+
+    - `skip_connect/normal`, `skip_connect/reduction`: Skip connections are the strongest operation
+      on more than `edge_share` of the edges. Having no weights to train they win early, and a
+      search that goes on derives little else (Zela et al., ICLR 2020; Chu et al., Fair DARTS, ECCV
+      2020). DARTS+ (Liang et al., 2019) stops at two of them in a normal cell.
+    - `none/normal`, `none/reduction`: `none` has the largest weight on more than `edge_share` of
+      the edges, as in github.com/quark0/darts, issue 32. It is never derived, so that the derived
+      cell is not the one that was searched.
+    - `entropy/normal`, `entropy/reduction`: From the half of the search on (of 20 steps or more),
+      alpha's mean entropy is less than `entropy_change` nats below its start. What is derived is
+      then little more than the
+      noise that alpha started from.
+    - `accuracy/one`: The discriminator's accuracy is within `accuracy_margin` of 1. The segmenter's
+      gradient vanishes or, with -log g as here, becomes unstable (Arjovsky and Bottou, ICLR 2017,
+      Theorems 2.4 and 2.6); Eq. 8 is near its minimum, so that alpha's gradient vanishes too.
+    - `accuracy/half`: It is within `accuracy_margin` of 1/2: the discriminator guesses, and nobody
+      learns from it.
+    - `val_iou`: At two evaluations in a row the mean IoU on the validation cases is `iou_fall` or
+      more below its best.
+
+    Edges and accuracy are judged by their mean over the last `window` steps, and not before there
+    are as many: at first the strongest operation is noise. A kind that is seen no more has
+    recovered, and is judged anew on as many new values. A figure that is absent or not finite
+    changes nothing.
+
+    Args:
+        thresholds: The limits named above.
+        num_steps: Length of the phase.
+
+    Example:
+        >>> watch = CollapseWatch(Thresholds(0.5, 0.001, 0.02, 0.05, window=2), num_steps=100)
+        >>> figures = {"accuracy/real": 1.0, "accuracy/fake": 1.0}
+        >>> [[warning.kind for warning in watch.observe(step, figures)] for step in (1, 2, 3)]
+        [[], ['accuracy/one'], []]
+    """
+
+    def __init__(self, thresholds: Thresholds, num_steps: int):
+        self.thresholds = thresholds
+        self.num_steps = num_steps
+        edges = [f"{operation}/{cell}" for operation in OPERATIONS for cell in CELLS]
+        num_values = dict.fromkeys([*edges, "accuracy/one", "accuracy/half"], thresholds.window)
+        num_values |= {"entropy/normal": 1, "entropy/reduction": 1, "val_iou": 2}
+        self._recent = {kind: collections.deque(maxlen=num) for kind, num in num_values.items()}
+        self._best_mean_iou = 0.0
+        self._present: set[str] = set()
+        self.warnings: tuple[Collapse, ...] = ()
+
+    def observe(self, step: int, figures: Mapping[str, float]) -> list[Collapse]:
+        """Takes in figures and returns the warnings that begin with them.
+
+        Args:
+            step: How many steps are done.
+            figures: Of a step, or `val/mean_iou` of an evaluation, by the names of their curves.
+        """
+        finite = {name: float(value) for name, value in figures.items() if math.isfinite(value)}
+        begun = []
+        for kind, value in self._values(step, collections.defaultdict(lambda: math.nan, finite)):
+            if math.isnan(value):
+                continue
+            recent = self._recent[kind]
+            recent.append(value)
+            message = self._message(kind) if len(recent) == recent.maxlen else None
+            if message and kind not in self._present:
+                self._present.add(kind)
+                begun.append(Collapse(kind, step, message))
+            elif not message and kind in self._present:
+                self._present.remove(kind)
+                recent.clear()
+        self.warnings += tuple(begun)
+        return begun
+
+    def state(self) -> dict:
+        """The warnings, and all that later ones depend on, as JSON knows it."""
+        return {
+            "warnings": [dataclasses.asdict(warning) for warning in self.warnings],
+            "present": sorted(self._present),
+            "recent": {kind: list(values) for kind, values in self._recent.items()},
+            "best_mean_iou": self._best_mean_iou,
+        }
+
+    def restore(self, state: object) -> None:
+        """Goes on from where `state` was taken.
+
+        Raises:
+            ValueError: It is no state of a watch with the same window; nothing changes.
+        """
+        restored = CollapseWatch(self.thresholds, self.num_steps)
+        try:
+            for kind, values in restored._recent.items():
+                values.extend(map(float, state["recent"][kind]))
+            restored._best_mean_iou = float(state["best_mean_iou"])
+            restored._present = set(state["present"])
+            restored.warnings = tuple(
+                Collapse(warning["kind"], int(warning["step"]), str(warning["message"]))
+                for warning in state["warnings"]
+            )
+            warned = {warning.kind for warning in restored.warnings}
+            # What was read loosely is sound where it is written again as it was.
+            texts = {
+                json.dumps(each, sort_keys=True, allow_nan=False)
+                for each in (state, restored.state())
+            }
+            is_sound = restored._present <= warned <= set(self._recent) and len(texts) == 1
+        except (KeyError, OverflowError, TypeError, ValueError):
+            is_sound = False
+        if not is_sound:
+            raise ValueError(
+                "A watch is restored from what `state` returned for the same window. "
+                f"Received: state={state!r}"
+            )
+        vars(self).update(vars(restored))
+
+    def _values(self, step: int, figures: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+        """What there is to judge, by kind; nan where a figure is absent."""
+        for cell in CELLS:
+            for operation in OPERATIONS:
+                yield f"{operation}/{cell}", figures[f"alpha_{operation}_edges/{cell}"]
+            if 2 * step >= self.num_steps >= SHORTEST_SEARCH:
+                yield f"entropy/{cell}", START_ENTROPY - figures[f"alpha_entropy/{cell}"]
+        accuracy = (figures["accuracy/real"] + figures["accuracy/fake"]) / 2
+        yield "accuracy/one", accuracy
+        yield "accuracy/half", accuracy
+        mean_iou = figures["val/mean_iou"]
+        if mean_iou > self._best_mean_iou:
+            self._best_mean_iou = mean_iou
+        yield "val_iou", self._best_mean_iou - mean_iou
+
+    def _message(self, kind: str) -> str | None:
+        """What the recent values say; nothing where they are no sign of this kind."""
+        limits, recent = self.thresholds, self._recent[kind]
+        mean = statistics.fmean(recent)
+        over = f"over {limits.window} steps"
+        share = f"{mean:.3g} of the edges {over} (--collapse_edge_share={limits.edge_share:g})"
+        accuracy = f"{mean:.4g} {over} (--collapse_accuracy_margin={limits.accuracy_margin:g})"
+        match kind.split("/"):
+            case operation, cell if operation in OPERATIONS and mean > limits.edge_share:
+                seen = f"{cell} cell: {operation} is the strongest operation on {share}"
+                remedy = "lower --search_epochs or --architecture_learning_rate"
+            case "entropy", cell if mean < limits.entropy_change:
+                change = f"{mean:.2g} nats (--collapse_entropy_change={limits.entropy_change:g})"
+                seen = f"{cell} cell: little is decided, alpha's entropy has fallen by {change}"
+                remedy = "raise --architecture_learning_rate or --search_epochs"
+            case "accuracy", "one" if 1 - mean <= limits.accuracy_margin:
+                seen = f"the discriminator is hardly ever wrong, its accuracy is {accuracy}"
+                remedy = "lower --discriminator_channels or raise --adversarial_weight"
+            case "accuracy", "half" if abs(mean - 1 / 2) <= limits.accuracy_margin:
+                seen = f"the discriminator guesses, its accuracy is {accuracy}"
+                remedy = "raise --discriminator_channels or lower --adversarial_weight"
+            case ["val_iou"] if min(recent) >= limits.iou_fall:
+                fall = f"{recent[-1]:.3g} below its best (--collapse_iou_fall={limits.iou_fall:g})"
+                seen = f"the mean IoU of validation cases is {fall} for the second time in a row"
+                remedy = "lower --learning_rate, --adversarial_weight or --search_epochs"
+            case _:
+                return None
+        return f"{seen}; {remedy}"

@@ -2,20 +2,27 @@
 
 import contextlib
 import os
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.eager import context
 
+from darts_adv_tf import interruption
 from darts_adv_tf.adversarial_game import AdversarialGame
+from darts_adv_tf.cluster import Cluster, read_cluster
 from darts_adv_tf.config import DistributionConfig, RunConfig
 from darts_adv_tf.data.batches import epoch_ends
 from darts_adv_tf.data.cx_seg import load_cx_seg
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.phantom import load_phantom
 from darts_adv_tf.data.split import CASES_FILE, Split, read_cases_csv, split_cases
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.distribution import make_gather
+from darts_adv_tf.errors import CommunicationError, ConfigurationError
 from darts_adv_tf.genotype import Genotype
 from darts_adv_tf.models.architecture import Architecture
 from darts_adv_tf.models.discriminator import DerivedDiscriminator, SearchDiscriminator
@@ -26,6 +33,8 @@ from darts_adv_tf.training.adversarial import AdversarialTrainer
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.segmentation import SegmentationTrainer
 
+START_SECONDS = 600
+"""That workers wait for each other at the start: batch systems start them minutes apart."""
 BACKBONES = {"unet": build_unet, "fcn32s": build_fcn32s}
 
 
@@ -42,6 +51,7 @@ class Builder:
 
     Attributes:
         strategy: Where the replicas live.
+        cluster: The workers of the run, or None where there is one process.
 
     Raises:
         ConfigurationError: The devices do not suffice, or do not divide the batch.
@@ -55,7 +65,12 @@ class Builder:
         distribution = DistributionConfig("one_device") if continues_run else config.distribution
         # Before the data, whose loading computes: TensorFlow divides a CPU only before that.
         share_cores()
-        self.strategy = make_strategy(distribution)
+        self.cluster = None
+        if distribution.strategy == "multi_worker":
+            self.cluster = read_cluster()
+            self.strategy = join_workers(self.cluster)
+        else:
+            self.strategy = make_strategy(distribution)
         batch_size, num_replicas = config.training.batch_size, self.strategy.num_replicas_in_sync
         if batch_size % num_replicas:
             raise ConfigurationError(
@@ -63,6 +78,16 @@ class Builder:
                 received=f"--batch_size={batch_size}, {num_replicas} devices",
                 remedy=f"Use a --batch_size that {num_replicas} divides, or fewer --num_replicas.",
             )
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process of the run writes its files."""
+        return self.cluster is None or self.cluster.is_chief
+
+    @cached_property
+    def gather(self) -> Callable[[Sequence[float]], np.ndarray] | None:
+        """By which the processes of the run tell each other numbers; None where there is one."""
+        return None if self.cluster is None else make_gather(self.strategy)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -207,6 +232,37 @@ def make_strategy(distribution: DistributionConfig) -> tf.distribute.Strategy:
     if num_replicas == 1 and distribution.strategy != "mirrored":
         return tf.distribute.OneDeviceStrategy(devices[0])
     return tf.distribute.MirroredStrategy(devices)
+
+
+def join_workers(cluster: Cluster) -> tf.distribute.Strategy:
+    """A mirror over several machines: their GPUs, or a CPU each.
+
+    Raises:
+        CommunicationError: Not all of them have come within `START_SECONDS`, or this worker's
+            port is taken.
+    """
+    print(f"workers: {cluster.index} of {len(cluster.workers)}, waiting for all", flush=True)
+    # What TensorFlow sets up itself, but with an end to the waiting for a worker that never comes;
+    # its public interface has no such means.
+    runtime = context.context()
+    runtime.configure_coordination_service(
+        "standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=len(cluster.workers))],
+        cluster_register_timeout_in_ms=START_SECONDS * 1000,
+    )
+    runtime.coordination_service.cluster_register_with_barrier = True
+    try:
+        with interruption.left_to_the_system():
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise CommunicationError(
+            f"Every worker of TF_CONFIG starts within {START_SECONDS} seconds, at an address of "
+            "its own.",
+            received=error.message,
+            remedy="See to it that all workers run the same command and reach each other, and that "
+            f"the port of {cluster.workers[cluster.index]} is free here.",
+        ) from error
 
 
 def _divide_cpu(num_replicas: int):

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from darts_adv_tf import interruption, run_flags
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.errors import ConfigurationError, StorageError, UserError
+from darts_adv_tf.errors import CommunicationError, ConfigurationError, StorageError, UserError
 from darts_adv_tf.workdir import holds_run
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -119,6 +119,13 @@ def _as_user_error(error: Exception) -> UserError | None:
     for reason, number in reasons.items():
         if reason in error.message:
             return StorageError(rule, received=error.message, remedy=_STORAGE_REMEDIES[number])
+    of_lost_workers = ("UnavailableError", "DeadlineExceededError", "AbortedError")
+    if isinstance(error, tuple(getattr(tensorflow.errors, name) for name in of_lost_workers)):
+        return CommunicationError(
+            "All workers of a run work together to its end.",
+            received=error.message.partition("\n")[0],
+            remedy="See why another one has ended, then start all of them again with --resume.",
+        )
     is_lack_of_memory = isinstance(error, tensorflow.errors.ResourceExhaustedError)
     return _lack_of_memory(error) if is_lack_of_memory else None
 

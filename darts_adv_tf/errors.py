@@ -65,3 +65,9 @@ class StorageError(UserError):
     """Reading or writing failed: a full disk, missing permission, a broken device."""
 
     exit_status = 6
+
+
+class CommunicationError(UserError):
+    """Another machine of the run cannot be reached."""
+
+    exit_status = 6

@@ -108,6 +108,20 @@ def uninstall() -> None:
     _deferral = _handled = None
 
 
+@contextlib.contextmanager
+def left_to_the_system() -> Iterator[None]:
+    """Lets a signal end the process at once, without a word.
+
+    Around calls of libraries that keep all of Python waiting, `Interrupted` and watcher included.
+    """
+    previous = [signal.signal(number, signal.SIG_DFL) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(SIGNALS, previous, strict=True):
+            signal.signal(number, handler)
+
+
 def _handle(signal_number: int, frame: object) -> None:
     global _handled
     if _handled is None:  # Of the second the watcher takes care.

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from absl import flags
 
+from darts_adv_tf.cluster import read_cluster
 from darts_adv_tf.config import (
     CollapseConfig,
     DataConfig,
@@ -145,7 +146,9 @@ def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
         if values.resume and _is_begun(values):
             return _resumed_config(command, values)
         config = _new_config(command, values)
-        refuse_occupied(config.workdir)
+        # Of several workers the chief alone writes, and may have begun to.
+        if config.distribution.strategy != "multi_worker" or read_cluster().is_chief:
+            refuse_occupied(config.workdir)
         return config
     if values.workdir is None:
         raise ConfigurationError(
@@ -280,7 +283,8 @@ def _is_begun(values: flags.FlagValues) -> bool:
         return True
     # A batch system starts one command again and again, the first time as the others. Without a
     # flag that says what to run, though, a misspelt folder would begin a run of the defaults.
-    given = {name for name in values if values[name].present} - {"workdir", "resume", "flagfile"}
+    given = {name for name in values if values[name].present}
+    given -= {"workdir", "resume", "estimate", "flagfile"}
     if not given:
         raise ConfigurationError(
             "A work directory that is resumed holds a run.",

@@ -1,7 +1,9 @@
 """The stages of a run: search and derive, retrain, evaluate, export."""
 
 import dataclasses
+import json
 import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,11 +16,13 @@ from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config_file import save_config, versions
 from darts_adv_tf.data.batches import batch_indices
 from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
+from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.evaluation import evaluate_segmenter, predict_labels
 from darts_adv_tf.exporting import export_segmenter
 from darts_adv_tf.genotype import Genotype, load_genotype, save_genotype
 from darts_adv_tf.metrics import confusion_matrix, iou, mean_over_present
 from darts_adv_tf.reporting.alpha_figure import draw_op_weights
+from darts_adv_tf.reporting.closing_table import files_table, metrics_table, warnings_table
 from darts_adv_tf.reporting.genotype_figure import draw_cell, save_genotype_figures
 from darts_adv_tf.reporting.overlays import draw_overlays
 from darts_adv_tf.training.adversarial import AdversarialTrainer
@@ -59,11 +63,17 @@ def begin(builder: Builder) -> None:
         ConfigurationError: Another process works there, or has just begun another run there.
     """
     config = builder.config
+    if builder.cluster is not None:
+        introduce(builder)
+        _compare_workers(builder)
+    if not builder.is_chief:
+        return
     is_begun = workdir.holds_run(config.workdir)
     if is_begun:
         workdir.lock(config.workdir)
     # Before anything is written: wrong data leave nothing behind.
-    introduce(builder)
+    if builder.cluster is None:
+        introduce(builder)
     if not is_begun:
         workdir.lock(config.workdir)
         workdir.refuse_occupied(config.workdir)
@@ -71,6 +81,28 @@ def begin(builder: Builder) -> None:
     cases = Path(config.workdir) / CASES_FILE
     if not cases.exists():
         write_cases_csv(cases, builder.dataset, builder.split)
+
+
+def _compare_workers(builder: Builder) -> None:
+    """Sees to it that all workers make the same run of the same data."""
+    path = Path(builder.config.workdir) / GENOTYPE_FILE
+    settings = json.dumps(builder.config.fixed_settings(), sort_keys=True)
+    compared = {
+        "flags": zlib.crc32(settings.encode()),
+        "data": zlib.crc32(builder.dataset.fingerprint().encode()),
+        "versions": zlib.crc32(json.dumps(versions(), sort_keys=True).encode()),
+        "work directory": int(path.exists()),
+    }
+    rows = builder.gather(list(compared.values()))
+    differing = [
+        name for name, values in zip(compared, rows.T, strict=True) if len(set(values)) > 1
+    ]
+    if differing:
+        raise ConfigurationError(
+            "All workers of a run have the same flags, data, versions and work directory.",
+            received=f"workers with other {', '.join(differing)} than this one",
+            remedy="Start the same command everywhere, with a --workdir on a shared file system.",
+        )
 
 
 def introduce(builder: Builder) -> None:
@@ -114,6 +146,8 @@ def search(builder: Builder) -> Genotype:
 
 def keep_genotype(builder: Builder, genotype: Genotype) -> None:
     """Writes the drawings of both cells, then genotype.json."""
+    if not builder.is_chief:
+        return
     folder = Path(builder.config.workdir)
     save_genotype_figures(genotype, folder)
     save_genotype(genotype, folder / GENOTYPE_FILE)
@@ -194,6 +228,19 @@ def restored_segmenter(builder: Builder) -> keras.Model:
     return segmenter
 
 
+def conclude(builder: Builder, segmenter: keras.Model | None) -> None:
+    """Evaluates and exports, where there is a segmenter, and says what the run has brought."""
+    if builder.is_chief:
+        if segmenter is not None:
+            print(metrics_table(evaluate(builder, segmenter)))
+            export(builder, segmenter)
+        print(warnings_table(warnings(builder)), end="")
+        print(files_table(builder.config.workdir))
+    if builder.gather is not None:
+        # The other workers stay, since TensorFlow would take one that ends for a failed one.
+        builder.gather([0])
+
+
 def evaluate(builder: Builder, segmenter: keras.Model) -> dict:
     """Writes metrics.json, per_case.csv and overlays.png; returns the metrics."""
     return evaluate_segmenter(
@@ -220,20 +267,22 @@ def _train(
     _set_graph_optimizer(phase, epoch_ends[-1])
     predict = _compiled(parts["segmenter"])
     store = CheckpointStore(folder_of(config.workdir, phase), config.reliability.keep_checkpoints)
-    store.remove_unfinished()
+    if builder.is_chief:
+        store.remove_unfinished()
     identity = {
         "phase": phase,
         "config": config.fixed_settings(),
         "data": builder.dataset.fingerprint(),
     }
     with (
-        Monitor(config.workdir, phase) as monitor,
-        Checkpoints(store, parts, identity) as checkpoints,
+        Monitor(config.workdir, phase, builder.is_chief) as monitor,
+        Checkpoints(store, parts, identity, builder.is_chief) as checkpoints,
     ):
 
         def end_epoch(epoch: int, done: int) -> dict[str, float]:
             is_last = epoch == len(epoch_ends)
-            if not figure_every or not (is_last or epoch % figure_every == 0):
+            is_due = figure_every and (is_last or epoch % figure_every == 0)
+            if not (is_due and builder.is_chief):
                 return {}
             if "architecture" in parts:
                 _draw_architecture(monitor, done, parts["architecture"])
@@ -254,6 +303,7 @@ def _train(
             CollapseWatch(_thresholds(config), epoch_ends[-1]),
             shown,
             config.reliability.on_nonfinite,
+            builder.gather,
             notes={"versions": versions()},
         )
         loop.run()

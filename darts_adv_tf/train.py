@@ -19,17 +19,12 @@ def main(config: RunConfig) -> None:
 
     from darts_adv_tf import stages
     from darts_adv_tf.builder import Builder
-    from darts_adv_tf.reporting.closing_table import files_table, metrics_table, warnings_table
 
     builder = Builder(config)
     stages.begin(builder)
     if genotype is not None:
         stages.keep_genotype(builder, genotype)
-    segmenter = stages.retrain(builder, genotype)
-    print(metrics_table(stages.evaluate(builder, segmenter)))
-    stages.export(builder, segmenter)
-    print(warnings_table(stages.warnings(builder)), end="")
-    print(files_table(config.workdir))
+    stages.conclude(builder, stages.retrain(builder, genotype))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 
 # Every top-level module and folder of the package, lowest level first.
 LEVELS = (
-    {"errors", "files", "config", "config_file", "genotype", "interruption", "workdir"},
+    {"errors", "files", "config", "config_file", "genotype", "interruption", "workdir", "cluster"},
     {
         "losses",
         "metrics",

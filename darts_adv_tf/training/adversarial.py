@@ -31,7 +31,9 @@ class AdversarialTrainer(Trainer):
         """Theta and phi, read once."""
         return weights(self.game.segmenter), weights(self.game.discriminator)
 
-    def _update_players(self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch) -> Metrics:
+    def _update_players(
+        self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch
+    ) -> Metrics:
         gradients, metrics = self._player_gradients(theta, phi, alpha, batch)
         self._move_players(*gradients, only_if=are_finite(metrics))
         return metrics

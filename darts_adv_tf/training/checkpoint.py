@@ -104,7 +104,7 @@ class Checkpoints:
         if not self.is_writer:
             return
         self.wait()
-        arrays = {name: np.array(variable) for name, variable in self._variables.items()}
+        arrays = {name: np.array(variable.numpy()) for name, variable in self._variables.items()}
         self._writing = self._thread.submit(self.store.write, step, self._identity | notes, arrays)
 
     def fingerprints(self) -> list[int]:

@@ -35,6 +35,17 @@ _FOLDER_NAME = re.compile(r"step-(\d{8,})")
 _UNFINISHED = re.compile(r"\.step-\d{8,}\.[0-9a-f]{8}")
 # The disk answers with an error where it has lost what it held. Everything else may pass.
 _ERRORS_OF_DAMAGE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
+# What reading makes of contents that fit their checksums and are nonsense all the same.
+_ERRORS_OF_CONTENTS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
 
 
 class DamagedCheckpointError(CheckpointError):
@@ -74,11 +85,17 @@ class CheckpointStore:
         self.num_kept = num_kept
 
     def steps(self) -> list[int]:
-        """Of all checkpoints that are there, damaged or not, ascending."""
+        """Of all checkpoints that are there, damaged or not, ascending.
+
+        Raises:
+            StorageError: The system refused to list them.
+        """
         try:
             names = os.listdir(self.folder)
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise _unreadable(error, self.folder) from error
         return sorted(int(match[1]) for match in map(_FOLDER_NAME.fullmatch, names) if match)
 
     def path(self, step: int) -> Path:
@@ -89,7 +106,8 @@ class CheckpointStore:
         """Writes a checkpoint, then drops the oldest beyond `num_kept`.
 
         Raises:
-            StorageError: The system refused; all checkpoints are as they were before.
+            StorageError: The system refused; all checkpoints are as they were before, but for the
+                new one where only dropping the oldest failed.
         """
         final = self.path(step)
         unfinished = self._unfinished(step)
@@ -110,8 +128,13 @@ class CheckpointStore:
                 stream.write(_checksums(unfinished))
             sync_folder(unfinished)
             # Training went on from an earlier one, so that what has this name is damaged.
-            self.set_aside(step)
-            os.rename(unfinished, final)
+            aside = self.set_aside(step)
+            try:
+                os.rename(unfinished, final)
+            except OSError:
+                if aside is not None:
+                    os.rename(aside, final)
+                raise
             sync_folder(self.folder)
             for old in self.steps()[: -self.num_kept]:
                 self._remove(self.path(old))
@@ -131,7 +154,7 @@ class CheckpointStore:
 
         Raises:
             DamagedCheckpointError: It is missing or not as it was written.
-        CheckpointError: Another version of this program wrote it.
+            CheckpointError: Another version of this program wrote it.
             StorageError: The system refused to read it.
         """
         folder = self.path(step)
@@ -143,29 +166,26 @@ class CheckpointStore:
         except OSError as error:
             if error.errno in _ERRORS_OF_DAMAGE:
                 raise _damaged(folder, f"{error.filename or STATE}: {error.strerror}") from error
-            raise StorageError(
-                "A checkpoint must be readable.",
-                received=error.strerror or error,
-                file=error.filename or folder,
-                remedy="Give yourself permission to read it, or repair the disk.",
-            ) from error
+            raise _unreadable(error, folder) from error
         except CheckpointError:
             raise
-        except (ValueError, TypeError, LookupError, zipfile.BadZipFile, RecursionError) as error:
+        except _ERRORS_OF_CONTENTS as error:
             raise _damaged(folder, error) from error
 
     def read_notes(self, step: int) -> dict[str, Any]:
         """What was saved beside the arrays; nothing is checked."""
         return json.loads((self.path(step) / MANIFEST).read_bytes())
 
-    def set_aside(self, step: int) -> None:
-        """Gives the damaged checkpoint of a step, where there is one, another name."""
+    def set_aside(self, step: int) -> Path | None:
+        """Gives the damaged checkpoint of a step, where there is one, another name; returns it."""
         damaged = self.path(step)
-        if damaged.exists():
-            aside = damaged.with_name(damaged.name + DAMAGED_SUFFIX)
-            if aside.exists():
-                self._remove(aside)
-            os.rename(damaged, aside)
+        if not damaged.exists():
+            return None
+        aside = damaged.with_name(damaged.name + DAMAGED_SUFFIX)
+        if aside.exists():
+            self._remove(aside)
+        os.rename(damaged, aside)
+        return aside
 
     def remove_unfinished(self) -> None:
         """Removes what killed processes have left half written."""
@@ -206,28 +226,49 @@ def _checked(manifest: Any, step: int, folder: Path) -> tuple[dict, dict]:
             )
     notes = {name: value for name, value in manifest.items() if name not in (*known, "arrays")}
     specs = {
-        str(name): (np.dtype(dtype), tuple(map(int, shape)))
+        name: (np.dtype(str(dtype)), tuple(shape))
         for name, (dtype, shape) in manifest["arrays"].items()
     }
+    for name, (_, shape) in specs.items():
+        if not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"{MANIFEST} lists {name} with shape {shape}")
     return specs, notes
 
 
 def _read_arrays(path: Path, specs: Mapping[str, tuple[np.dtype, tuple]]) -> dict[str, np.ndarray]:
-    """The arrays, whose headers are compared with the manifest before memory is taken."""
+    """The arrays, whose headers are compared with the manifest before memory is taken.
+
+    Nothing is compressed, so that together they take no more memory than the file does.
+    """
     arrays = {}
     with zipfile.ZipFile(path) as archive:
-        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        infos = archive.infolist()
+        is_plain = all(member.compress_type == zipfile.ZIP_STORED for member in infos)
+        if not is_plain or sum(member.file_size for member in infos) > path.stat().st_size:
+            raise ValueError(f"{STATE} holds more than its size allows")
+        members = {member.filename.removesuffix(".npy"): member for member in infos}
         if set(members) != set(specs):
             raise ValueError(f"{STATE} holds other arrays than {MANIFEST} lists")
         for name, (dtype, shape) in specs.items():
             with archive.open(members[name]) as stream:
                 np.lib.format.read_magic(stream)
                 header = np.lib.format.read_array_header_1_0(stream)
-                if header != (shape, False, dtype) or dtype.hasobject:
+                size = math.prod(shape) * dtype.itemsize
+                is_listed = header == (shape, False, dtype) and not dtype.hasobject
+                if not is_listed or members[name].file_size != stream.tell() + size:
                     raise ValueError(f"{STATE} holds another {name} than {MANIFEST} lists")
-                content = stream.read(math.prod(shape) * dtype.itemsize)
+                content = stream.read(size)
                 arrays[name] = np.frombuffer(content, dtype).reshape(shape)
     return arrays
+
+
+def _unreadable(error: OSError, path: Path) -> StorageError:
+    return StorageError(
+        "A checkpoint must be readable.",
+        received=error.strerror or error,
+        file=error.filename or path,
+        remedy="Give yourself permission to read it, or repair the disk.",
+    )
 
 
 def _damaged(folder: Path, received: object) -> DamagedCheckpointError:

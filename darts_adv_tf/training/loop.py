@@ -104,6 +104,7 @@ class TrainingLoop:
         self.notes = notes or {}
         self._epochs = {done: epoch for epoch, done in enumerate(epoch_ends, start=1)}
         self._total = epoch_ends[-1]
+        self._saved_step: int | None = None
         self._num_left_out = 0
         self._num_left_out_in_a_row = 0
 
@@ -212,6 +213,7 @@ class TrainingLoop:
                 file=checkpoint.folder,
                 remedy="Remove it to go on from the one before by --resume.",
             ) from error
+        self._saved_step = checkpoint.step
         print(f"{self.name}: restored the state after step {checkpoint.step}", flush=True)
         return checkpoint.step
 
@@ -233,9 +235,13 @@ class TrainingLoop:
 
     def _agree(self, *wishes: bool) -> Sequence[bool]:
         """What any process of the run wishes; returns once all have come here."""
-        return wishes if self.gather is None else self.gather(wishes).any(axis=0).tolist()
+        return (
+            wishes if self.gather is None else self.gather(wishes or (False,)).any(axis=0).tolist()
+        )
 
     def _save(self, done: int):
+        if done == self._saved_step:
+            return  # As when the very next step breaks; the good one would pass for damaged.
         if self.gather is not None:
             rows = self.gather(self.checkpoints.fingerprints())
             # A bug, of ours or of the devices; whatever is saved after it would be worth nothing.
@@ -246,6 +252,7 @@ class TrainingLoop:
         progress = {"epoch": epoch, "next_batch": done, "steps_left_out": self._num_left_out}
         self.checkpoints.save(done, {**self.notes, **progress, "watch": self.watch.state()})
         self.interval.restart()
+        self._saved_step = done
 
     def _watch(self, done: int, figures: Figures, progress: Progress):
         for collapse in self.watch.observe(done, figures):

@@ -1,0 +1,1 @@
+"""Long tests: what a run survives."""

@@ -101,9 +101,11 @@ class Builder:
     @cached_property
     def split(self) -> Split:
         """Which cases train, validate and test."""
-        cases = Path(self.config.workdir) / CASES_FILE
-        if self.continues_run or cases.exists():
-            return read_cases_csv(cases, self.dataset)
+        workdir = self.config.workdir
+        if workdir is not None:
+            cases = Path(workdir) / CASES_FILE
+            if self.continues_run or cases.exists():
+                return read_cases_csv(cases, self.dataset)
         return split_cases(len(self.dataset.cases), self.config.data.train_cases, self.config.seed)
 
     def epoch_ends(self, phase: str) -> list[int]:
@@ -259,7 +261,7 @@ def join_workers(cluster: Cluster) -> tf.distribute.Strategy:
         raise CommunicationError(
             f"Every worker of TF_CONFIG starts within {START_SECONDS} seconds, at an address of "
             "its own.",
-            received=error.message,
+            received=error.message.partition("\n")[0],
             remedy="See to it that all workers run the same command and reach each other, and that "
             f"the port of {cluster.workers[cluster.index]} is free here.",
         ) from error

@@ -43,7 +43,8 @@ def read_cluster(environment: Mapping[str, str] = os.environ) -> Cluster:
     try:
         content = json.loads(text)
         workers, task = content["cluster"].pop("worker"), content["task"]
-        index = int(task["index"])
+        # A text as well as a number; 0.5, of which int would make 0, is neither.
+        index = int(str(task["index"]))
         is_known = task["type"] == "worker" and not content["cluster"]
         is_sound = isinstance(workers, list) and all(
             isinstance(worker, str) and worker for worker in workers

@@ -1,5 +1,6 @@
 """The stages of a run: search and derive, retrain, evaluate, export."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -16,7 +17,7 @@ from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config_file import save_config, versions
 from darts_adv_tf.data.batches import batch_indices
 from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.errors import CheckpointError, ConfigurationError
 from darts_adv_tf.evaluation import evaluate_segmenter, predict_labels
 from darts_adv_tf.exporting import export_segmenter
 from darts_adv_tf.genotype import Genotype, load_genotype, save_genotype
@@ -179,8 +180,10 @@ def warnings(builder: Builder) -> dict[str, list[str]]:
     for phase in PHASES:
         store = CheckpointStore(folder_of(builder.config.workdir, phase))
         for step in store.steps()[-1:]:
-            collapses = store.read_notes(step)["watch"]["warnings"]
-            found[phase] = [f"step {each['step']}: {each['message']}" for each in collapses]
+            # Not worth an error at the end of a run whose search has its genotype.
+            with contextlib.suppress(CheckpointError):
+                collapses = store.read(step).notes["watch"]["warnings"]
+                found[phase] = [f"step {each['step']}: {each['message']}" for each in collapses]
     return found
 
 

@@ -34,6 +34,7 @@ CONFIG = RunConfig(
         architecture_gradient="finite_difference",
     ),
     distribution=DistributionConfig(strategy="one_device"),
+    workdir="no_folder_of_that_name",
 )
 GENOTYPE = derive(*np.random.default_rng(0).dirichlet(np.ones(8), size=(2, 14)))
 
@@ -227,5 +228,20 @@ def test_a_continued_run_keeps_its_split_whatever_the_seed_would_draw(tmp_path):
     moved = Split(first.split.test, first.split.val, first.split.train)
     write_cases_csv(tmp_path / "cases.csv", first.dataset, moved)
 
+    # To evaluate it, or to resume it.
     assert Builder(config, continues_run=True).split == moved
-    assert Builder(config).split == first.split
+    assert Builder(config).split == moved != first.split
+
+
+def test_variables_have_the_same_names_however_many_builders_a_process_has():
+    """Checkpoints go by them."""
+
+    def names(make):
+        return [variable.path for variable in make().variables]
+
+    for make in (
+        lambda: Builder(CONFIG).make_search_trainer().architecture,
+        lambda: Builder(CONFIG).make_search_trainer().game.discriminator,
+        lambda: Builder(CONFIG).make_trainer(GENOTYPE).game.discriminator,
+    ):
+        assert names(make) == names(make)

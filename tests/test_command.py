@@ -1,7 +1,9 @@
 """The frame around every command: help, messages and exit status."""
 
+import dataclasses
 import errno
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -9,7 +11,10 @@ import textwrap
 import pytest
 import tensorflow as tf
 
+from darts_adv_tf import interruption, run_flags
 from darts_adv_tf.command import run
+from darts_adv_tf.config import RunConfig
+from darts_adv_tf.config_file import save_config
 from darts_adv_tf.errors import CheckpointError, DataError, NonFiniteError
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -20,6 +25,8 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # What a command sets for its own process goes with the test.
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    yield
+    interruption.uninstall()
 
 
 def status_of(main, argv=(), command: str = "search") -> int:
@@ -128,9 +135,38 @@ def test_lack_of_memory_ends_with_2_and_what_to_lower(error, capsys):
     assert "--batch_size" in err and "Traceback" not in err
 
 
-def test_interruption_ends_with_130(capsys):
-    assert status_of(raising(KeyboardInterrupt())) == 130
-    assert "Traceback" not in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
+)
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_signal_ends_with_its_status_and_says_how_to_go_on(number, status, is_begun, capsys):
+    def main(config):
+        if is_begun:
+            save_config(config, config.workdir)
+        os.kill(os.getpid(), number)
+
+    assert status_of(main, ["--workdir=here"]) == status
+    remedy = "Go on by: python -m darts_adv_tf.search --resume --workdir=here"
+    rest = remedy if is_begun else "Nothing was written."
+    assert capsys.readouterr().err == f"search: stopped by {signal.Signals(number).name}. {rest}\n"
+
+
+def test_a_signal_before_the_flags_are_read_wrote_nothing(monkeypatch, capsys):
+    def parse(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(run_flags, "config_from_flags", parse)
+    assert status_of(raising(AssertionError())) == 143
+    assert capsys.readouterr().err == "search: stopped by SIGTERM. Nothing was written.\n"
+
+
+def test_a_resumed_run_is_given_its_own_configuration():
+    begun = RunConfig(seed=3)
+    save_config(begun, "here")
+    given = []
+    assert status_of(given.append, ["--resume", "--workdir=here"]) == 0
+    assert given == [dataclasses.replace(begun, workdir="here")]
+    assert status_of(given.append, ["--workdir=here"]) == 2
 
 
 def test_a_status_that_main_chose_is_kept():

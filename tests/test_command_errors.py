@@ -93,6 +93,13 @@ FLAG_MISTAKES = {
         "--train_cases=8 --phantom_cases=8",
     ),
     "genotype_left_out": ("train", [], "--discriminator=nas without --genotype"),
+    "nothing_to_resume": (
+        "search",
+        ["--resume", "--workdir=out"],
+        "--workdir=out, which holds none",
+    ),
+    "resumed_nowhere": ("search", ["--resume", "--seed=1"], "--resume without --workdir"),
+    "unreadable_interval": ("search", ["--checkpoint_every=5s"], "--checkpoint_every=5s"),
     "workdir_left_out": ("evaluate", [], "no --workdir"),
     "no_run_in_workdir": ("export", ["--workdir=nowhere"], "--workdir=nowhere"),
 }
@@ -132,8 +139,8 @@ def runs(folder):
 
     def damaged():
         shutil.copytree(folder / "trained", folder / "damaged")
-        (data,) = (folder / "damaged" / "checkpoints").rglob("*.data-*")
-        data.write_bytes(data.read_bytes()[:1000])
+        (state,) = (folder / "damaged" / "checkpoints").rglob("state.npz")
+        state.write_bytes(state.read_bytes()[:1000])
 
     trained = commands.start("train", *TRAIN_TINY, "--workdir=trained")
     for name in FAULTS:

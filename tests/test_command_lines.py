@@ -8,13 +8,12 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.util.tensor_util import make_ndarray
 
 from darts_adv_tf.data.phantom import load_phantom
 from darts_adv_tf.genotype import load_genotype
 from darts_adv_tf.metrics import confusion_matrix, iou
 from tests.command_line import TINY, TINY_SEARCH, CommandLine, run_command, write_cx_seg
+from tests.events import read_events
 
 CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
 FILES_OF_A_GENOTYPE = {"genotype.json", "genotype_normal.png", "genotype_reduction.png"}
@@ -36,7 +35,7 @@ SEARCH_CURVES = {
     "second_order/norm_ratio_of_finite_difference",
     *(
         f"alpha_{figure}/{kind}"
-        for figure in ("entropy", "none", "skip_connect")
+        for figure in ("entropy", "none", "skip_connect", "none_edges", "skip_connect_edges")
         for kind in ("normal", "reduction")
     ),
 }
@@ -148,27 +147,16 @@ def read_csv(path):
         return list(csv.DictReader(file))
 
 
-def read_events(workdir, phase):
+def events_of(workdir, phase):
     """Steps and values by tag."""
-    accumulator = EventAccumulator(
-        str(workdir / "tensorboard" / phase), size_guidance={"tensors": 0}
-    )
-    accumulator.Reload()
-    return {
-        tag: [(event.step, make_ndarray(event.tensor_proto)) for event in accumulator.Tensors(tag)]
-        for tag in accumulator.Tags()["tensors"]
-    }
+    return read_events(workdir / "tensorboard" / phase)
 
 
 def read_checkpoint(workdir, phase):
-    """Arrays by name, but for the number of saves, which depends on the time they take."""
-    (index,) = (workdir / "checkpoints" / phase).glob("*.index")
-    reader = tf.train.load_checkpoint(str(index.with_suffix("")))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if not name.startswith(("_", "save_counter"))
-    }
+    """The arrays of the newest checkpoint by name."""
+    newest = max((workdir / "checkpoints" / phase).glob("step-*"))
+    with np.load(newest / "state.npz") as arrays:
+        return dict(arrays)
 
 
 def test_a_search_leaves_every_file_of_the_contract_and_no_other(workdir):
@@ -273,7 +261,7 @@ def test_the_configuration_is_kept_with_the_run(workdir):
 
 
 def test_tensorboard_has_every_curve_of_the_search(workdir):
-    events = read_events(workdir("search"), "search")
+    events = events_of(workdir("search"), "search")
     assert set(events) == SEARCH_CURVES | SEARCH_PICTURES | {"val/mean_iou", PACE}
     for tag in SEARCH_CURVES:
         assert [step for step, _ in events[tag]] == [1, 2], tag
@@ -286,11 +274,14 @@ def test_tensorboard_has_every_curve_of_the_search(workdir):
         for tag, start in (("entropy", np.log(8)), ("none", 1 / 8), ("skip_connect", 1 / 8)):
             for _, value in events[f"alpha_{tag}/{kind}"]:
                 assert value == pytest.approx(start, rel=0.1)
+        for tag in ("none_edges", "skip_connect_edges"):
+            for _, value in events[f"alpha_{tag}/{kind}"]:
+                assert float(14 * value) == pytest.approx(round(float(14 * value)), abs=1e-5)
 
 
 def test_tensorboard_has_the_pictures(workdir):
     for phase, tags in (("search", SEARCH_PICTURES), ("retrain", {"train/overlays"})):
-        events = read_events(workdir("search"), phase)
+        events = events_of(workdir("search"), phase)
         for tag in tags:
             ((_, picture),) = events[tag]
             assert picture[2].startswith(b"\x89PNG"), tag
@@ -300,7 +291,7 @@ def test_tensorboard_has_every_curve_of_retraining(workdir):
     curves = {tag for tag in SEARCH_CURVES if tag.split("/")[0] in ("loss", "accuracy")}
     curves |= {"gradient_norm/segmenter", "gradient_norm/discriminator", "train/mean_iou"}
     curves -= {"loss/validation"}
-    events = read_events(workdir("search"), "retrain")
+    events = events_of(workdir("search"), "retrain")
     assert set(events) == curves | {"train/overlays", PACE}
     # Four training cases in batches of two, two epochs.
     assert [step for step, _ in events["loss/segmentation"]] == [1, 2, 3, 4]
@@ -323,7 +314,7 @@ def test_the_same_seed_gives_the_same_run_bit_for_bit_on_two_replicas(phase, wor
     assert set(first) == set(again) and len(first) > 20
     for name, array in first.items():
         assert array.tobytes() == again[name].tobytes(), name
-    first, again = (read_events(workdir(name), phase) for name in ("replicas", "again"))
+    first, again = (events_of(workdir(name), phase) for name in ("replicas", "again"))
     assert set(first) == set(again)
     for tag, points in first.items():
         if tag == PACE:
@@ -373,7 +364,7 @@ def test_train_takes_a_genotype_and_starts_from_the_segmenter_that_the_search_st
     genotypes = [load_genotype(workdir(run) / "genotype.json") for run in ("train", "search")]
     assert genotypes[0] == genotypes[1]
     # The discriminators differ by their pattern of cells, the segmenters start alike.
-    first, second = (read_events(workdir(run), "retrain") for run in ("train", "search"))
+    first, second = (events_of(workdir(run), "retrain") for run in ("train", "search"))
     for tag, is_alike in (("loss/segmentation", True), ("loss/discriminator", False)):
         assert (first[tag][0][1] == second[tag][0][1]) == is_alike
 
@@ -387,7 +378,7 @@ def test_train_without_a_discriminator_on_a_folder_of_radiographs(folder, finish
     assert any(line.startswith("data: ") for line in repairs)
     assert names_in(run) == FILES_OF_ANY_RUN | FILES_OF_A_TRAINING
     assert read_metrics(run)["num_cases"] == 2
-    assert set(read_events(run, "retrain")) == {
+    assert set(events_of(run, "retrain")) == {
         "loss/segmentation",
         "gradient_norm/segmenter",
         "train/mean_iou",

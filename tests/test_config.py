@@ -1,15 +1,18 @@
 """Configurations: defaults, refusals with a remedy."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 
 import pytest
 
 from darts_adv_tf.config import (
+    CollapseConfig,
     DataConfig,
     DistributionConfig,
     ModelConfig,
+    ReliabilityConfig,
     RunConfig,
     TrainingConfig,
 )
@@ -31,7 +34,11 @@ def test_configurations_are_frozen():
 
 
 @pytest.mark.parametrize(
-    "kind", [DataConfig, ModelConfig, TrainingConfig, DistributionConfig, RunConfig]
+    "kind",
+    [
+        *(DataConfig, ModelConfig, TrainingConfig, DistributionConfig),
+        *(ReliabilityConfig, CollapseConfig, RunConfig),
+    ],
 )
 def test_every_value_documents_itself(kind):
     for field in dataclasses.fields(kind):
@@ -92,6 +99,10 @@ def test_every_value_documents_itself(kind):
             "--strategy=mirrored",
         ),
         (lambda: DistributionConfig(num_replicas=0), "--num_replicas=0", None),
+        (lambda: ReliabilityConfig(keep_checkpoints=1), "--keep_checkpoints=1", None),
+        (lambda: ReliabilityConfig(on_nonfinite="ignore"), "--on_nonfinite=ignore", None),
+        (lambda: CollapseConfig(collapse_window=0), "--collapse_window=0", None),
+        (lambda: CollapseConfig(collapse_edge_share=0.0), "--collapse_edge_share=0.0", None),
         (lambda: RunConfig(seed=-1), "--seed=-1", None),
         (
             lambda: RunConfig(distribution=DistributionConfig(num_replicas=3)),
@@ -184,6 +195,44 @@ def test_normalization_needs_more_than_one_value(size, batch, replicas, normaliz
     else:
         with pytest.raises(ConfigurationError, match="more than one value"):
             make()
+
+
+@pytest.mark.parametrize(
+    ("text", "interval"),
+    [
+        ("5m", (None, 300.0)),
+        ("0.5m", (None, 30.0)),
+        ("1", (1, None)),
+        ("200", (200, None)),
+    ],
+)
+def test_checkpoints_come_every_so_many_steps_or_minutes(text, interval):
+    assert ReliabilityConfig(checkpoint_every=text).interval == interval
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0m", "0.0m", "m", "-5", "-5m", "5s", "1.5", "5 m", "1e3", "nanm", "5m\n"]
+)
+def test_an_interval_that_is_neither_is_refused(text):
+    with pytest.raises(ConfigurationError) as caught:
+        ReliabilityConfig(checkpoint_every=text)
+    assert caught.value.received == f"--checkpoint_every={text}"
+
+
+def test_a_resumed_run_has_everything_in_common_but_what_no_result_follows_from():
+    config = RunConfig(data=DataConfig(dataset="cx_seg", data_dir="x"), workdir="here")
+    fixed = config.fixed_settings()
+    everything = dataclasses.asdict(config)
+    assert everything.pop("workdir") == "here"
+    assert everything["data"].pop("data_dir") == "x"
+    assert set(everything["reliability"]) == {
+        "checkpoint_every",
+        "keep_checkpoints",
+        "on_nonfinite",
+    }
+    everything["reliability"].clear()
+    assert fixed == everything
+    assert json.loads(json.dumps(fixed)) == fixed
 
 
 def test_importing_the_configuration_imports_no_tensorflow():

@@ -9,9 +9,11 @@ import pytest
 
 from darts_adv_tf import __version__
 from darts_adv_tf.config import (
+    CollapseConfig,
     DataConfig,
     DistributionConfig,
     ModelConfig,
+    ReliabilityConfig,
     RunConfig,
     TrainingConfig,
 )
@@ -46,6 +48,14 @@ UNUSUAL = RunConfig(
         figure_every=1,
     ),
     distribution=DistributionConfig(strategy="mirrored", num_replicas=3),
+    reliability=ReliabilityConfig(checkpoint_every="7", keep_checkpoints=2, on_nonfinite="skip"),
+    collapse=CollapseConfig(
+        collapse_edge_share=0.1,
+        collapse_entropy_change=0.2,
+        collapse_accuracy_margin=0.3,
+        collapse_iou_fall=0.4,
+        collapse_window=5,
+    ),
     seed=17,
     workdir="here",
     genotype="there/genotype.json",
@@ -55,7 +65,7 @@ UNUSUAL = RunConfig(
 def test_json_there_and_back():
     assert from_json(to_json(UNUSUAL)) == UNUSUAL
     defaults = RunConfig()
-    for kind in ("data", "model", "training", "distribution"):
+    for kind in ("data", "model", "training", "distribution", "reliability", "collapse"):
         for field in dataclasses.fields(getattr(UNUSUAL, kind)):
             unusual, usual = (getattr(getattr(c, kind), field.name) for c in (UNUSUAL, defaults))
             assert unusual != usual or field.name == "discriminator", field.name
@@ -92,7 +102,10 @@ def _set(path: str, value: object):
         (_set("training.learning_rate", -1.0), "--learning_rate=-1.0"),
         (_set("data", []), "list for 'data'"),
         (_set("format", "something"), "format"),
-        (_set("version", 2), "version"),
+        (_set("version", 1), "version"),
+        (_set("version", 3), "version"),
+        (lambda content: content.pop("reliability"), "missing: reliability"),
+        (_set("reliability.checkpoint_every", "often"), "--checkpoint_every=often"),
         (_set("versions", None), "NoneType for versions"),
         (_set("versions.keras", 3), "versions of"),
     ],
@@ -105,9 +118,15 @@ def test_a_json_that_breaks_the_schema_is_refused(edit, message):
     assert caught.value.file == "run/config.json"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000])
 def test_text_that_is_no_configuration_is_refused(text):
     with pytest.raises(ConfigurationError, match="JSON object"):
+        from_json(text, file="config.json")
+
+
+def test_a_key_that_is_there_twice_is_refused():
+    text = to_json(RunConfig()).replace('"seed": 0', '"seed": 0, "seed": 1')
+    with pytest.raises(ConfigurationError, match="each key once"):
         from_json(text, file="config.json")
 
 

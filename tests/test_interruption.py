@@ -320,6 +320,44 @@ def test_a_message_that_nobody_reads_does_no_harm():
         assert program.seconds < 1
 
 
+@both_signals
+def test_left_to_the_system_a_signal_ends_what_keeps_python_waiting(number, status):
+    main = """
+    import ctypes
+
+    def main():
+        with interruption.left_to_the_system():
+            tell("ready")
+            # Unlike CDLL it lets no other thread run, as the watcher.
+            ctypes.PyDLL(None).sleep(20)
+    """
+    with running(main) as program:
+        program.receive(number)
+
+        assert program.end() == -number
+        assert (program.out, program.err) == ("", "")
+        assert program.seconds < 1
+
+
+@both_signals
+def test_after_what_was_left_to_the_system_signals_are_answered_again(number, status):
+    main = """
+    def main():
+        try:
+            with interruption.left_to_the_system():
+                raise ZeroDivisionError
+        except ZeroDivisionError:
+            tell("ready")
+        time.sleep(10)
+    """
+    with running(main) as program:
+        program.receive(number)
+
+        assert program.end() == status
+        assert program.out == f"ended by {signal.Signals(number).name}\n"
+        assert program.err == ""
+
+
 def test_a_request_is_raised_by_the_loop():
     with pytest.raises(Interrupted) as caught, deferral() as stop:
         stop.begin()

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from darts_adv_tf.config import (
+    CollapseConfig,
     DataConfig,
     DistributionConfig,
     ModelConfig,
+    ReliabilityConfig,
     RunConfig,
     TrainingConfig,
 )
@@ -18,7 +20,10 @@ from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.run_flags import config_from_flags, help_text, is_help_requested
 
 FLAGFILES = sorted((Path(__file__).parents[1] / "flags").glob("*.flags"))
-PARTS = (DataConfig, ModelConfig, TrainingConfig, DistributionConfig)
+PARTS = (
+    *(DataConfig, ModelConfig, TrainingConfig, DistributionConfig),
+    *(ReliabilityConfig, CollapseConfig),
+)
 SEARCH_ALONE = {
     "search_epochs",
     "architecture_learning_rate",
@@ -51,6 +56,8 @@ def test_flags_reach_every_part_of_the_configuration():
             "--backbone=fcn32s",
             "--learning_rate=0.5",
             "--num_replicas=2",
+            "--on_nonfinite=skip",
+            "--collapse_window=7",
             "--seed",
             "7",
             "--workdir=here",
@@ -61,6 +68,8 @@ def test_flags_reach_every_part_of_the_configuration():
         model=ModelConfig(backbone="fcn32s"),
         training=TrainingConfig(learning_rate=0.5),
         distribution=DistributionConfig(num_replicas=2),
+        reliability=ReliabilityConfig(on_nonfinite="skip"),
+        collapse=CollapseConfig(collapse_window=7),
         seed=7,
         workdir="here",
     )
@@ -79,10 +88,9 @@ def test_a_command_has_the_flags_it_heeds_and_no_others():
         field.name for part in PARTS for field in dataclasses.fields(part) if field.metadata
     } | {"seed", "workdir", "genotype"}
     general = {"flagfile", "undefok", "help"}
-    assert flags_in_help("search") == (
-        (every - {"discriminator", "genotype"}) | {"estimate"} | general
-    )
-    assert flags_in_help("train") == (every - SEARCH_ALONE) | {"estimate"} | general
+    of_a_run = {"estimate", "resume"} | general
+    assert flags_in_help("search") == (every - {"discriminator", "genotype"}) | of_a_run
+    assert flags_in_help("train") == (every - SEARCH_ALONE) | of_a_run
     assert flags_in_help("evaluate") == {"workdir", "data_dir"} | general
     assert flags_in_help("export") == {"workdir", "data_dir"} | general
 
@@ -174,6 +182,96 @@ def test_an_occupied_work_directory_is_refused(tmp_path, prepare, received, comm
 def test_an_empty_work_directory_will_do(tmp_path):
     (tmp_path / "here").mkdir()
     assert config_from_flags("search", ["--workdir=here"]).workdir == "here"
+
+
+def resume(workdir: str, *flags: str, command: str = "search") -> RunConfig:
+    return config_from_flags(command, ["--resume", f"--workdir={workdir}", *flags])
+
+
+BEGUN = RunConfig(
+    training=TrainingConfig(batch_size=2, learning_rate=0.5), seed=9, workdir="runs/old"
+)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A run that has begun, in `here`, where it was moved."""
+    save_config(BEGUN, tmp_path / "here")
+
+
+@pytest.mark.usefixtures("begun")
+def test_a_run_is_resumed_with_its_own_configuration_where_it_lies_now():
+    expected = dataclasses.replace(BEGUN, workdir="here")
+    assert resume("here") == expected
+    assert resume("here", "--seed=9", "--learning_rate=0.5", "--backbone=unet") == expected
+    assert config_from_flags("search", ["--estimate", "--resume", "--workdir=here"]) == expected
+
+
+@pytest.mark.usefixtures("begun")
+def test_what_no_result_follows_from_may_change():
+    flags = ("--checkpoint_every=3", "--keep_checkpoints=2", "--on_nonfinite=rollback")
+    reliability = ReliabilityConfig("3", 2, "rollback")
+    assert resume("here", *flags) == dataclasses.replace(
+        BEGUN, workdir="here", reliability=reliability
+    )
+    with pytest.raises(ConfigurationError, match="--keep_checkpoints=1"):
+        resume("here", "--keep_checkpoints=1")
+
+
+def test_the_data_of_a_resumed_run_may_have_moved(tmp_path):
+    data = DataConfig(dataset="cx_seg", data_dir="before")
+    save_config(RunConfig(data=data), tmp_path / "here")
+    assert resume("here").data == data
+    assert resume("here", "--data_dir=after").data.data_dir == "after"
+
+
+@pytest.mark.usefixtures("begun")
+def test_other_flags_are_refused_all_of_them_by_name(tmp_path):
+    (tmp_path / "run.flags").write_text("--seed=9\n--collapse_window=3\n")
+    with pytest.raises(ConfigurationError) as caught:
+        resume("here", "--learning_rate=0.25", "--num_replicas=2", "--flagfile=run.flags")
+    assert caught.value.received == (
+        "--learning_rate=0.25, begun with 0.5; --num_replicas=2, begun with None; "
+        f"--collapse_window=3, begun with {CollapseConfig().collapse_window}"
+    )
+    assert caught.value.file == "here" and "Leave these flags out" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("begun")
+def test_a_run_is_resumed_by_the_command_that_began_it():
+    with pytest.raises(ConfigurationError) as caught:
+        resume("here", command="train")
+    assert caught.value.received == "train for a run of search"
+    assert caught.value.remedy == "python -m darts_adv_tf.search --resume --workdir=here"
+
+
+@pytest.mark.parametrize("flags", [(), ("--estimate",), ("--flagfile=empty.flags",)])
+def test_where_no_run_is_none_is_resumed_unless_it_is_said_what_to_run(flags, tmp_path):
+    (tmp_path / "empty.flags").write_text("# nothing\n")
+    with pytest.raises(ConfigurationError) as caught:
+        resume("nowhere", *flags)
+    assert caught.value.received == "--workdir=nowhere, which holds none"
+    assert not (tmp_path / "nowhere").exists()
+    # As a batch system does that starts one command again and again.
+    assert resume("nowhere", "--seed=9", *flags) == RunConfig(seed=9, workdir="nowhere")
+
+
+def test_a_run_is_resumed_in_a_folder_that_is_named():
+    with pytest.raises(ConfigurationError, match="--resume without --workdir"):
+        config_from_flags("search", ["--resume", "--seed=1"])
+
+
+def test_other_files_are_not_resumed(tmp_path):
+    _hold_a_file(tmp_path / "here")
+    with pytest.raises(ConfigurationError, match="other files"):
+        resume("here", "--seed=1")
+
+
+@pytest.mark.usefixtures("begun")
+def test_a_folder_that_holds_a_run_is_offered_to_be_resumed():
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_flags("search", ["--workdir=here"])
+    assert "--resume" in caught.value.remedy and "Name another --workdir" in caught.value.remedy
 
 
 def test_evaluate_and_export_continue_the_run_where_it_lies_now(tmp_path):

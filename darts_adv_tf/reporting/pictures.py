@@ -32,5 +32,10 @@ def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
     Raises:
         StorageError: The system refused to write.
     """
+    write_bytes(path, encode_png(picture))
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """The content of a PNG file that shows (H, W, 3) uint8 RGB."""
     _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    write_bytes(path, encoded.tobytes())
+    return encoded.tobytes()

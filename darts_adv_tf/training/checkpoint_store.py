@@ -33,8 +33,9 @@ MANIFEST, STATE, CHECKSUMS = "manifest.json", "state.npz", "SHA256SUMS"
 DAMAGED_SUFFIX = ".damaged"
 _FOLDER_NAME = re.compile(r"step-(\d{8,})")
 _UNFINISHED = re.compile(r"\.step-\d{8,}\.[0-9a-f]{8}")
-# The disk answers with an error where it has lost what it held. Everything else may pass.
-_ERRORS_OF_DAMAGE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
+# The disk answers with an error where it has lost what it held, and so does a file that refers to
+# a place before its beginning. Everything else may pass.
+_ERRORS_OF_DAMAGE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.EINVAL)
 # What reading makes of contents that fit their checksums and are nonsense all the same.
 _ERRORS_OF_CONTENTS = (
     ArithmeticError,
@@ -161,7 +162,7 @@ class CheckpointStore:
         try:
             if (folder / CHECKSUMS).read_bytes() != _checksums(folder):
                 raise _damaged(folder, f"contents that differ from {CHECKSUMS}")
-            specs, notes = _checked(self.read_notes(step), step, folder)
+            specs, notes = _checked(json.loads((folder / MANIFEST).read_bytes()), step, folder)
             return Checkpoint(step, notes, _read_arrays(folder / STATE, specs), folder)
         except OSError as error:
             if error.errno in _ERRORS_OF_DAMAGE:
@@ -171,10 +172,6 @@ class CheckpointStore:
             raise
         except _ERRORS_OF_CONTENTS as error:
             raise _damaged(folder, error) from error
-
-    def read_notes(self, step: int) -> dict[str, Any]:
-        """What was saved beside the arrays; nothing is checked."""
-        return json.loads((self.path(step) / MANIFEST).read_bytes())
 
     def set_aside(self, step: int) -> Path | None:
         """Gives the damaged checkpoint of a step, where there is one, another name; returns it."""
@@ -229,9 +226,6 @@ def _checked(manifest: Any, step: int, folder: Path) -> tuple[dict, dict]:
         name: (np.dtype(str(dtype)), tuple(shape))
         for name, (dtype, shape) in manifest["arrays"].items()
     }
-    for name, (_, shape) in specs.items():
-        if not all(type(size) is int and size >= 0 for size in shape):
-            raise ValueError(f"{MANIFEST} lists {name} with shape {shape}")
     return specs, notes
 
 
@@ -251,10 +245,11 @@ def _read_arrays(path: Path, specs: Mapping[str, tuple[np.dtype, tuple]]) -> dic
             raise ValueError(f"{STATE} holds other arrays than {MANIFEST} lists")
         for name, (dtype, shape) in specs.items():
             with archive.open(members[name]) as stream:
-                np.lib.format.read_magic(stream)
+                version = np.lib.format.read_magic(stream)
                 header = np.lib.format.read_array_header_1_0(stream)
                 size = math.prod(shape) * dtype.itemsize
-                is_listed = header == (shape, False, dtype) and not dtype.hasobject
+                expected = (1, 0), (shape, False, dtype)
+                is_listed = (version, header) == expected and not dtype.hasobject
                 if not is_listed or members[name].file_size != stream.tell() + size:
                     raise ValueError(f"{STATE} holds another {name} than {MANIFEST} lists")
                 content = stream.read(size)

@@ -64,7 +64,7 @@ class TrainingLoop:
         step: Makes the step of the given number, from 0, and returns its figures.
         epoch_ends: For each epoch, how many steps are done at its end.
         end_epoch: Called with the number of epochs and of steps done, after each epoch; returns
-            figures of its own, for the watch.
+            figures of its own, for the watch, or raises a `NonFiniteError` if there are none.
         monitor: Where the figures go.
         checkpoints: Where the state goes, and comes from.
         interval: When.
@@ -170,7 +170,11 @@ class TrainingLoop:
         self._watch(done, figures, progress)
         progress.update(done, {key.split("/")[-1]: figures[key] for key in self.shown})
         if done in self._epochs:
-            self._watch(done, self.end_epoch(self._epochs[done], done), progress)
+            try:
+                self._watch(done, self.end_epoch(self._epochs[done], done), progress)
+            except NonFiniteError as error:
+                # Whether training goes on is for the next step to say, and for the policy.
+                progress.note(f"warning: no figures after step {done}: {error.received}.")
 
     def _answer(self, number: int, broken: Figures, progress: Progress):
         """Goes on after a step with figures that are not finite, or refuses to."""

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -34,3 +36,43 @@ def test_matching_parts_make_a_data_set():
 def test_parts_that_do_not_belong_together_are_refused(changes, told):
     with pytest.raises(ValueError, match=told):
         make(**changes)
+
+
+def test_the_fingerprint_is_that_of_the_contents():
+    expected = make().fingerprint()
+    assert len(expected) == 64
+    # Wherever they lie in memory, and whatever had to be repaired to get there.
+    images = np.zeros((4, 2, 4, 1), np.float32).swapaxes(0, 1)
+    copies = {"images": images, "labels": GOOD["labels"].copy(), "repairs": ("mended",)}
+    assert not images.flags.c_contiguous
+    assert make(**copies).fingerprint() == expected
+
+
+def changed(array):
+    array = array.copy()
+    array.flat[-1] -= 1
+    return array
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cases": ("a", "c")},
+        {"cases": ("b", "a")},
+        {"images": changed(GOOD["images"])},
+        {"labels": changed(GOOD["labels"])},
+        {
+            "images": GOOD["images"].reshape(2, 2, 8, 1),
+            "labels": GOOD["labels"].reshape(2, 2, 8),
+        },
+    ],
+    ids=lambda changes: " and ".join(changes),
+)
+def test_whatever_training_sees_changes_the_fingerprint(changes):
+    assert make(**changes).fingerprint() != make().fingerprint()
+
+
+def test_the_source_and_the_classes_are_in_the_fingerprint():
+    data = make()
+    for change in ({"name": "other"}, {"class_names": (*CLASS_NAMES[:3], "liver")}):
+        assert dataclasses.replace(data, **change).fingerprint() != data.fingerprint()

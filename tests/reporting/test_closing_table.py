@@ -2,7 +2,12 @@
 
 import pytest
 
-from darts_adv_tf.reporting.closing_table import CONTENTS, files_table, metrics_table
+from darts_adv_tf.reporting.closing_table import (
+    CONTENTS,
+    files_table,
+    metrics_table,
+    warnings_table,
+)
 
 METRICS = {
     "num_cases": 48,
@@ -41,6 +46,21 @@ def test_classes_follow_by_name():
 def test_a_figure_that_no_case_defines_is_shown_as_such():
     text = metrics_table(METRICS | {"mean_iou_organs": None})
     assert "None" not in text and "nan" not in text
+
+
+def test_warnings_follow_with_their_phase_a_line_each():
+    warnings = {"search": ["step 3: it wins", "step 9: it guesses"], "retrain": ["step 1: none"]}
+    assert warnings_table(warnings).splitlines() == [
+        "warning: search, step 3: it wins",
+        "warning: search, step 9: it guesses",
+        "warning: retrain, step 1: none",
+    ]
+    assert warnings_table(warnings).endswith("\n")
+
+
+@pytest.mark.parametrize("warnings", [{}, {"search": [], "retrain": []}])
+def test_without_warnings_there_is_not_even_a_line(warnings):
+    assert warnings_table(warnings) == ""
 
 
 def test_only_what_is_there_is_listed(tmp_path):

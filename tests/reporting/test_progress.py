@@ -129,6 +129,33 @@ def test_a_terminal_is_redrawn_at_most_ten_times_a_second():
     assert re.search(r"\[#{20}\] 1000/1000", stream.getvalue())
 
 
+def note_between_two_steps(stream):
+    clock = Clock()
+    with Progress("search", 2, stream=stream, clock=clock) as progress:
+        progress.update(1)
+        progress.note("warning: look at this")
+        clock.seconds += 0.5
+        progress.update(2)
+
+
+def test_a_note_is_a_line_of_its_own_in_a_file():
+    stream = io.StringIO()
+    note_between_two_steps(stream)
+    assert stream.getvalue().splitlines() == [
+        "search 1/2",
+        "warning: look at this",
+        "search 2/2  2.0 steps/s",
+    ]
+
+
+def test_a_note_takes_the_place_of_the_bar_which_follows_below_it():
+    stream = Terminal()
+    note_between_two_steps(stream)
+    first, second, end = stream.getvalue().split("\n")
+    assert first.endswith("\r\x1b[Kwarning: look at this")
+    assert second.startswith("\rsearch [####") and "2/2" in second and end == ""
+
+
 def test_nothing_done_writes_nothing():
     for stream in (io.StringIO(), Terminal()):
         with Progress("search", 10, stream=stream):

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+import time
 from types import SimpleNamespace
 
 import keras
@@ -235,13 +236,19 @@ def test_a_state_that_does_not_say_how_training_stood_is_refused(note, tmp_path)
     assert caught.value.file == training.store.path(2)
 
 
-def test_a_state_that_cannot_be_written_ends_training(tmp_path):
-    (tmp_path / "a_file").write_text("")
-    training = Training(tmp_path / "a_file" / "search", epoch_ends=[100])
-    # Told while the steps go on: at the latest where the next one would be written.
-    with pytest.raises(StorageError):
+def refuse_to_write(step, *content):
+    time.sleep(0.1)
+    raise StorageError("A checkpoint must be written.", received=step)
+
+
+def test_a_state_that_cannot_be_written_ends_training_soon(tmp_path, monkeypatch):
+    training = Training(tmp_path, epoch_ends=[100], every=10)
+    monkeypatch.setattr(training.store, "write", refuse_to_write)
+    # Known once the thread that writes has come to it, and not only at the next save.
+    training.during = dict.fromkeys(range(10, 100), lambda: time.sleep(0.2))
+    with pytest.raises(StorageError, match="Received: 10"):
         training.run()
-    assert len(training.steps_made) <= 4
+    assert 10 <= len(training.steps_made) < 20
 
 
 @pytest.fixture
@@ -305,13 +312,21 @@ def test_a_signal_in_the_first_step_ends_at_once(num_done, tmp_path):
 
 
 @pytest.mark.usefixtures("handled_signals")
-def test_a_stop_whose_state_cannot_be_written_does_not_pass_for_a_clean_one(tmp_path):
-    (tmp_path / "a_file").write_text("")
-    training = Training(tmp_path / "a_file" / "search", every=100)
+def test_a_stop_whose_state_cannot_be_written_does_not_pass_for_a_clean_one(tmp_path, monkeypatch):
+    training = Training(tmp_path, every=100)
+    monkeypatch.setattr(training.store, "write", refuse_to_write)
     training.during[2] = sending(signal.SIGTERM)
     with pytest.raises(StorageError):
         training.run()
     assert training.steps_made == [0, 1, 2]
+
+
+def test_a_good_state_that_cannot_be_written_is_not_told_to_be_saved(tmp_path, monkeypatch):
+    training = Training(tmp_path, every=100)
+    monkeypatch.setattr(training.store, "write", refuse_to_write)
+    training.break_in[2] = math.nan
+    with pytest.raises(StorageError):
+        training.run()
 
 
 AS_HERE = None
@@ -446,7 +461,7 @@ def test_rollback_resumed_before_its_first_step_keeps_the_state_it_has(tmp_path)
 @pytest.mark.parametrize("policy", ["skip", "rollback"])
 def test_ten_steps_in_a_row_end_any_training(policy, tmp_path):
     training = Training(tmp_path, epoch_ends=[40], every=100, policy=policy)
-    training.break_in = {number: math.nan for number in range(3, 40)}
+    training.break_in = dict.fromkeys(range(3, 40), math.nan)
     with pytest.raises(NonFiniteError, match="Fewer than 10 steps one after the other") as caught:
         training.run()
     assert "in step 13 of search" in caught.value.received
@@ -462,6 +477,21 @@ def test_nine_steps_in_a_row_and_nine_more_later_do_not(tmp_path):
     training.run()
     weight, notes = training.saved(20)
     assert (weight, notes["steps_left_out"]) == (10 + 20, 18)
+
+
+def test_figures_of_an_epoch_that_are_not_finite_leave_it_to_the_steps(tmp_path, capsys):
+    def end_epoch(epoch, done):
+        if epoch == 1:
+            raise NonFiniteError("A segmenter answers with numbers.", received="nan for images 0")
+        return {"val/mean_iou": 0.5}
+
+    training = Training(tmp_path)
+    training.loop.end_epoch = end_epoch
+    training.run()
+    assert training.steps_made == list(range(6))
+    assert (6, {"val/mean_iou": 0.5}) in training.watch.observed
+    err = capsys.readouterr().err
+    assert err.count("warning: no figures after step 3: nan for images 0.\n") == 1
 
 
 def test_an_interval_of_steps():
@@ -497,4 +527,6 @@ def test_building_the_graph_makes_no_state_due(tmp_path):
 def test_what_is_saved_is_json_that_says_where_training_stood(tmp_path):
     Training(tmp_path).run()
     manifest = json.loads((tmp_path / "step-00000006" / "manifest.json").read_text())
-    assert manifest["phase"] == "search" and manifest["arrays"] == {"player/weight": ["float32", []]}
+    assert manifest["phase"] == "search" and manifest["arrays"] == {
+        "player/weight": ["float32", []]
+    }

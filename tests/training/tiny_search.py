@@ -70,9 +70,7 @@ def parts_of(trainer: SearchTrainer) -> dict[str, Part]:
 
 def variables_of(parts: dict[str, Part]) -> dict[str, keras.Variable]:
     """By the names that they have in a checkpoint."""
-    return {
-        name: variable for part in parts for name, variable in named(part, parts[part]).items()
-    }
+    return {name: variable for part in parts for name, variable in named(part, parts[part]).items()}
 
 
 def bits_of(variables: dict[str, keras.Variable]) -> dict[str, bytes]:

@@ -23,9 +23,10 @@ from tests.reliability.test_kills import curves
 
 COMMAND = ("darts_adv_tf.search",)
 PROGRAM = "tests.reliability.worker_program"
-# See assert_close. At most 4e-6 and 1.2e-6 were seen, by two and four workers.
+# See assert_close. At most 4e-6 and 5e-6 were seen, by two and four workers; the gradient of first
+# order in place of the exact one makes 2e-4.
 FIGURE_TOLERANCE = 1e-5
-WEIGHT_TOLERANCE = 1e-4
+WEIGHT_TOLERANCE = 2e-5
 METRICS_TOLERANCE = 1e-2
 POLL_SECONDS = 0.02
 LIMIT_SECONDS = 400

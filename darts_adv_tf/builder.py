@@ -14,7 +14,7 @@ from tensorflow.python.eager import context
 
 from darts_adv_tf import interruption
 from darts_adv_tf.adversarial_game import AdversarialGame
-from darts_adv_tf.cluster import Cluster, read_cluster
+from darts_adv_tf.cluster import Cluster, meet, read_cluster
 from darts_adv_tf.config import DistributionConfig, RunConfig
 from darts_adv_tf.data.batches import epoch_ends
 from darts_adv_tf.data.cx_seg import load_cx_seg
@@ -35,6 +35,8 @@ from darts_adv_tf.training.segmentation import SegmentationTrainer
 
 START_SECONDS = 600
 """That workers wait for each other at the start: batch systems start them minutes apart."""
+JOIN_SECONDS = 60
+"""That TensorFlow may take then, deaf to SIGTERM; it takes one or two."""
 BACKBONES = {"unet": build_unet, "fcn32s": build_fcn32s}
 
 
@@ -244,14 +246,15 @@ def join_workers(cluster: Cluster) -> tf.distribute.Strategy:
             port is taken.
     """
     print(f"workers: {cluster.index} of {len(cluster.workers)}, waiting for all", flush=True)
-    # What TensorFlow sets up itself, but with an end to the waiting for a worker that never comes;
-    # its public interface has no such means.
+    meet(cluster, START_SECONDS)
+    # What TensorFlow sets up itself, but with an end to the waiting for a worker that has gone
+    # again; its public interface has no such means.
     runtime = context.context()
     runtime.configure_coordination_service(
         "standalone",
         service_leader="/job:worker/replica:0/task:0",
         coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=len(cluster.workers))],
-        cluster_register_timeout_in_ms=START_SECONDS * 1000,
+        cluster_register_timeout_in_ms=JOIN_SECONDS * 1000,
     )
     runtime.coordination_service.cluster_register_with_barrier = True
     try:
@@ -259,7 +262,7 @@ def join_workers(cluster: Cluster) -> tf.distribute.Strategy:
             return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise CommunicationError(
-            f"Every worker of TF_CONFIG starts within {START_SECONDS} seconds, at an address of "
+            f"All workers of TF_CONFIG join within {JOIN_SECONDS} seconds, each at an address of "
             "its own.",
             received=error.message.partition("\n")[0],
             remedy="See to it that all workers run the same command and reach each other, and that "

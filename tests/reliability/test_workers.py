@@ -288,19 +288,6 @@ def test_weights_that_differ_are_noticed_before_they_are_saved(tmp_path):
     assert last_saved(tmp_path) == 10
 
 
-def assert_not_met(ended: Ended, seconds: int, address: str):
-    assert ended.status == 6
-    # All that there is, and in one line what TensorFlow says.
-    assert re.fullmatch(
-        rf"search: Every worker of TF_CONFIG starts within {seconds} seconds, at an address of its "
-        r"own\.\n"
-        r"  Received: .+\n"
-        r"  Remedy: See to it that all workers run the same command and reach each other, and that "
-        rf"the port of {address} is free here\.\n",
-        ended.err,
-    ), ended.err
-
-
 @pytest.mark.parametrize("index", [0, 1])
 def test_the_wait_for_a_worker_that_never_comes_has_an_end(index, tmp_path):
     program = (PROGRAM, "impatient", str(PATIENCE_SECONDS))
@@ -310,7 +297,12 @@ def test_the_wait_for_a_worker_that_never_comes_has_an_end(index, tmp_path):
         begin = time.monotonic()
         (ended,) = workers.wait()
 
-    assert_not_met(ended, PATIENCE_SECONDS, f"localhost:{ports[index]}")
+    assert ended.status == 6
+    assert ended.err == (
+        f"search: Every worker of TF_CONFIG starts within {PATIENCE_SECONDS} seconds.\n"
+        f"  Received: nothing from worker {1 - index} at localhost:{ports[1 - index]}\n"
+        "  Remedy: See to it that all workers run the same command and reach each other.\n"
+    )
     assert PATIENCE_SECONDS - 1 < ended.time - begin < 3 * PATIENCE_SECONDS
     assert not (tmp_path / "run").exists()
 
@@ -318,16 +310,7 @@ def test_the_wait_for_a_worker_that_never_comes_has_an_end(index, tmp_path):
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize(
     "number",
-    [
-        signal.SIGINT,
-        pytest.param(
-            signal.SIGTERM,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="TensorFlow takes SIGTERM for itself once it waits, and does nothing then",
-            ),
-        ),
-    ],
+    [signal.SIGINT, signal.SIGTERM],
 )
 def test_a_signal_ends_the_wait_for_the_others_at_once(number, index, tmp_path):
     with Workers(tmp_path, 2, *FIRST_ORDER, only=[index]) as workers:
@@ -337,8 +320,8 @@ def test_a_signal_ends_the_wait_for_the_others_at_once(number, index, tmp_path):
         workers.send(index, number)
         (ended,) = workers.wait(AT_ONCE_SECONDS)
 
-    assert ended.status == -number
-    assert ended.err == ""
+    assert ended.status == 128 + number
+    assert "Nothing was written" in ended.err
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -346,11 +329,16 @@ def test_a_port_that_is_taken_is_named(index, tmp_path):
     ports = free_ports(2)
     with (
         socket.create_server(("localhost", ports[index])),
-        Workers(tmp_path, 2, *FIRST_ORDER, ports=ports, only=[index]) as workers,
+        # The chief finds out by itself, another worker when TensorFlow starts.
+        Workers(
+            tmp_path, 2, *FIRST_ORDER, ports=ports, only=[0] if index == 0 else None
+        ) as workers,
     ):
-        (ended,) = workers.wait()
+        ended = workers.wait()[-1]
 
-    assert_not_met(ended, 600, f"localhost:{ports[index]}")
+    assert ended.status == 6
+    assert str(ports[index]) in ended.err
+    assert "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize("is_search_done", [True, False])

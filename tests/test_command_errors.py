@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.command_line import TINY, TINY_SEARCH, CommandLine, write_cx_seg
+from tests.command_line import TINY, TINY_SEARCH, CommandLine, run_command, write_cx_seg
 
 ON_A_FOLDER = (
     "--dataset=cx_seg",
@@ -159,9 +159,13 @@ def runs(folder):
     trained.result()
     for spoil in (other_model, no_checkpoint, damaged):
         spoil()
-        for command in ("evaluate", "export"):
-            workdir = f"--workdir={spoil.__name__}"
-            started[f"{command} {spoil.__name__}"] = commands.start(command, workdir)
+        # One after the other: each takes the work directory.
+        flags = ("export", f"--workdir={spoil.__name__}")
+        evaluated = commands.start("evaluate", flags[1])
+        started[f"evaluate {spoil.__name__}"] = evaluated
+        started[f"export {spoil.__name__}"] = commands.start_after(
+            evaluated, lambda flags=flags: run_command(folder, *flags)
+        )
     yield started
     commands.close()
 

@@ -66,7 +66,6 @@ class Checkpoints:
         }
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._writing: Future | None = None
-        self._newest_step: int | None = None
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -90,7 +89,6 @@ class Checkpoints:
         if newest is not None:
             self._compare_identity(newest)
             assign(self._variables, newest.arrays, newest.folder)
-            self._newest_step = newest.step
         return newest
 
     def save(self, step: int, notes: Mapping[str, Any]) -> None:
@@ -103,11 +101,9 @@ class Checkpoints:
         Raises:
             StorageError: The state before could not be written.
         """
-        # A state that was restored is there already.
-        if not self.is_writer or step == self._newest_step:
+        if not self.is_writer:
             return
         self.wait()
-        self._newest_step = step
         arrays = {name: np.array(variable.numpy()) for name, variable in self._variables.items()}
         self._writing = self._thread.submit(self.store.write, step, self._identity | notes, arrays)
 

@@ -1,5 +1,6 @@
 """The state of training: what it consists of, saved beside the steps and brought back strictly."""
 
+import contextlib
 import os
 import sys
 import zlib
@@ -131,22 +132,32 @@ class Checkpoints:
             writing.result()
 
     def _newest_good(self) -> Checkpoint | None:
-        damages = []
+        damaged = []
         for step in reversed(self.store.steps()):
             try:
-                return self.store.read(step)
+                newest = self.store.read(step)
             except DamagedCheckpointError as error:
-                damages.append(error)
+                damaged.append(step)
                 print(f"warning: a damaged checkpoint is passed over. {error}", file=sys.stderr)
-        if damages:
+            else:
+                self._set_aside(damaged)
+                return newest
+        if damaged:
             raise CheckpointError(
                 "One good checkpoint at least is left.",
-                received=f"{len(damages)} damaged, and no other",
+                received=f"{len(damaged)} damaged, and no other",
                 file=self.store.folder,
                 remedy="Remove this folder to begin its phase again by --resume, or begin a new "
                 "run.",
             )
         return None
+
+    def _set_aside(self, steps: list[int]):
+        # Else they would count among the newest, and older good ones be dropped for them.
+        if self.is_writer:
+            with contextlib.suppress(OSError):
+                for step in steps:
+                    self.store.set_aside(step)
 
     def _compare_identity(self, checkpoint: Checkpoint) -> None:
         then = {name: checkpoint.notes.get(name) for name in self._identity}

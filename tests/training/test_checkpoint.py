@@ -314,6 +314,27 @@ def test_training_goes_on_over_a_damaged_state(store):
     assert (store.folder / "step-00000006.damaged").is_dir()
 
 
+def test_damaged_states_do_not_push_out_good_ones(store):
+    save(store, kernel(), 3, 6, 9)
+    for step in (6, 9):
+        damage(store, step)
+    with make_checkpoints(store, kernel()) as checkpoints:
+        assert checkpoints.restore().step == 3
+        checkpoints.save(4, {})
+        checkpoints.wait()
+        assert store.steps() == [3, 4]
+    for step in (6, 9):
+        assert (store.folder / f"step-{step:08d}.damaged").is_dir()
+
+
+def test_who_only_reads_leaves_a_damaged_state_where_it_is(store):
+    save(store, kernel(), 3, 6)
+    damage(store, 6)
+    with make_checkpoints(store, kernel(), is_writer=False) as checkpoints:
+        assert checkpoints.restore().step == 3
+    assert store.steps() == [3, 6]
+
+
 def test_where_all_are_damaged_training_does_not_begin_anew(store):
     save(store, kernel(), 3, 6)
     for step in (3, 6):

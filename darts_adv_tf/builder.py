@@ -78,7 +78,7 @@ class Builder:
             raise ConfigurationError(
                 "Every replica takes the same number of cases of a batch.",
                 received=f"--batch_size={batch_size}, {num_replicas} devices",
-                remedy=f"Use a --batch_size that {num_replicas} divides, or fewer --num_replicas.",
+                remedy=f"Use a --batch_size that {num_replicas} divides, or fewer devices.",
             )
 
     @property

@@ -59,6 +59,7 @@ def read_cluster(environment: Mapping[str, str] = os.environ) -> Cluster:
         is_known = task["type"] == "worker" and not content["cluster"]
         is_sound = isinstance(workers, list) and all(map(_ADDRESS.fullmatch, workers))
         is_sound &= len(set(workers)) == len(workers)
+        is_sound &= all(int(worker.rpartition(":")[2]) < 2**16 for worker in workers)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise _refused(text) from error
     if not (is_known and is_sound and 0 <= index < len(workers)):
@@ -106,12 +107,16 @@ def _receive(port: int, missing: set[int], deadline: float) -> set[int]:
             ) from error
         connections.enter_context(server).settimeout(_RETRY_SECONDS)
         while missing - reports.keys() and time.monotonic() < deadline:
-            # Whatever else connects, and goes away, is no worker.
-            with contextlib.suppress(OSError, ValueError):
-                connection, _ = server.accept()
-                connections.enter_context(connection).settimeout(_RETRY_SECONDS)
-                line = connection.makefile("rb").readline(len(_GREETING) + 10)
-                reports[int(line.removeprefix(_GREETING))] = connection
+            # Who says too little, or too late, is sent away: a worker comes again.
+            with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as accepted:
+                connection = accepted.enter_context(server.accept()[0])
+                connection.settimeout(_RETRY_SECONDS)
+                with connection.makefile("rb") as stream:
+                    line = stream.readline(len(_GREETING) + 10)
+                index = int(line[len(_GREETING) :])
+                if line.startswith(_GREETING) and index in missing:
+                    reports[index] = connection
+                    connections.enter_context(accepted.pop_all())
         if missing <= reports.keys():
             for connection in reports.values():
                 # A worker that is gone again is missed when TensorFlow starts.
@@ -128,8 +133,9 @@ def _report(host: str, port: int, index: int, deadline: float) -> set[int]:
             socket.create_connection((host, port), timeout=remaining) as connection,
         ):
             connection.sendall(_GREETING + f"{index}\n".encode())
-            if connection.makefile("rb").readline(len(_ANSWER)) == _ANSWER:
-                return set()
+            with connection.makefile("rb") as stream:
+                if stream.readline(len(_ANSWER)) == _ANSWER:
+                    return set()
         time.sleep(_RETRY_SECONDS)
     return {0}
 

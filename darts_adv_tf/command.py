@@ -63,17 +63,19 @@ def run(
     except interruption.Interrupted as stop:
         # Ctrl-C ends whoever reads this as well, such as tee.
         with _without_broken_pipes():
-            text = f"{command}: stopped by {stop.signal_name}. {_how_to_go_on(config)}"
+            text = f"{command}: stopped by {stop.signal_name}. {_how_to_go_on(command, config)}"
             print(text, file=sys.stderr, flush=True)
         sys.exit(stop.exit_status)
     except Exception as error:
-        sys.exit(_report(command, error))
+        sys.exit(_report(command, error, config))
     sys.exit(0)
 
 
-def _how_to_go_on(config: RunConfig | None) -> str:
+def _how_to_go_on(command: str, config: RunConfig | None) -> str:
     if config is None or not holds_run(config.workdir):
         return "Nothing was written."
+    if command != config.command:
+        return "Start it again."
     return f"Go on by: python -m darts_adv_tf.{config.command} --resume --workdir={config.workdir}"
 
 
@@ -89,9 +91,10 @@ def _print_help(command: str) -> None:
         print(run_flags.help_text(command), flush=True)
 
 
-def _report(command: str, error: Exception) -> int:
+def _report(command: str, error: Exception, config: RunConfig | None) -> int:
     """Tells the user what went wrong; returns the exit status."""
-    message = error if isinstance(error, UserError) else _as_user_error(error)
+    has_workers = config is not None and config.distribution.strategy == "multi_worker"
+    message = error if isinstance(error, UserError) else _as_user_error(error, has_workers)
     if message is None:
         traceback.print_exception(error)
         return 1
@@ -99,8 +102,8 @@ def _report(command: str, error: Exception) -> int:
     return message.exit_status
 
 
-def _as_user_error(error: Exception) -> UserError | None:
-    """Lack of memory, or failed reading or writing, as the user is told; else None."""
+def _as_user_error(error: Exception, has_workers: bool) -> UserError | None:
+    """Lack of memory, failed reading or writing, a lost worker, as the user is told; else None."""
     rule = "Reading and writing files has to succeed."
     if isinstance(error, OSError):
         return StorageError(
@@ -120,7 +123,8 @@ def _as_user_error(error: Exception) -> UserError | None:
         if reason in error.message:
             return StorageError(rule, received=error.message, remedy=_STORAGE_REMEDIES[number])
     of_lost_workers = ("UnavailableError", "DeadlineExceededError", "AbortedError")
-    if isinstance(error, tuple(getattr(tensorflow.errors, name) for name in of_lost_workers)):
+    lost = tuple(getattr(tensorflow.errors, name) for name in of_lost_workers)
+    if has_workers and isinstance(error, lost):
         return CommunicationError(
             "All workers of a run work together to its end.",
             received=error.message.partition("\n")[0],

@@ -26,8 +26,8 @@ def _setting(
 ):
     """A field with its help text and the rule for its value (`None`, where allowed, keeps any).
 
-    `may_change` says that a resumed run may have another value, since results do not follow from
-    it.
+    `may_change` says that a resumed run may have another value: where its files lie, and what
+    happens when something goes wrong.
     """
     rules = {
         "help": help,

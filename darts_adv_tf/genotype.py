@@ -37,6 +37,8 @@ NUM_KEPT_EDGES = 2
 TARGETS = tuple(range(NUM_INPUT_NODES, NUM_INPUT_NODES + NUM_INTERMEDIATE_NODES))
 EDGES = tuple((source, target) for target in TARGETS for source in range(target))
 
+GENOTYPE_FILE = "genotype.json"
+"""In a work directory."""
 FORMAT = "darts_adv_tf.genotype"
 VERSION = 1
 REMEDY = "Use a genotype.json as a search wrote it, or mend the file by hand."

@@ -16,7 +16,6 @@ from datetime import datetime
 
 from absl import flags
 
-from darts_adv_tf.cluster import read_cluster
 from darts_adv_tf.config import (
     CollapseConfig,
     DataConfig,
@@ -146,9 +145,7 @@ def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
         if values.resume and _is_begun(values):
             return _resumed_config(command, values)
         config = _new_config(command, values)
-        # Of several workers the chief alone writes, and may have begun to.
-        if config.distribution.strategy != "multi_worker" or read_cluster().is_chief:
-            refuse_occupied(config.workdir)
+        refuse_occupied(config.workdir)
         return config
     if values.workdir is None:
         raise ConfigurationError(
@@ -283,9 +280,14 @@ def _is_begun(values: flags.FlagValues) -> bool:
         return True
     # A batch system starts one command again and again, the first time as the others. Without a
     # flag that says what to run, though, a misspelt folder would begin a run of the defaults.
-    given = {name for name in values if values[name].present}
-    given -= {"workdir", "resume", "estimate", "flagfile"}
-    if not given:
+    parts = (RunConfig, *_PARTS.values())
+    settings = {
+        field.name
+        for part in parts
+        for field in dataclasses.fields(part)
+        if not field.metadata.get("may_change")
+    }
+    if not any(values[name].present for name in settings.intersection(values)):
         raise ConfigurationError(
             "A work directory that is resumed holds a run.",
             received=f"--workdir={values.workdir}, which holds none",

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import math
 import zlib
@@ -14,13 +15,13 @@ import tensorflow as tf
 from darts_adv_tf import workdir
 from darts_adv_tf.builder import Builder
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.config_file import save_config, versions
+from darts_adv_tf.config_file import load_config, save_config, versions
 from darts_adv_tf.data.batches import batch_indices
 from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
-from darts_adv_tf.errors import CheckpointError, ConfigurationError
+from darts_adv_tf.errors import ConfigurationError, UserError
 from darts_adv_tf.evaluation import evaluate_segmenter, predict_labels
 from darts_adv_tf.exporting import export_segmenter
-from darts_adv_tf.genotype import Genotype, load_genotype, save_genotype
+from darts_adv_tf.genotype import GENOTYPE_FILE, Genotype, load_genotype, save_genotype
 from darts_adv_tf.metrics import confusion_matrix, iou, mean_over_present
 from darts_adv_tf.reporting.alpha_figure import draw_op_weights
 from darts_adv_tf.reporting.closing_table import files_table, metrics_table, warnings_table
@@ -52,7 +53,6 @@ calls of shared functions.
 NUM_PICTURED_CASES = 3
 PHASES = ("search", "retrain")
 CELL_NAMES = ("normal", "reduction")
-GENOTYPE_FILE = "genotype.json"
 
 
 def begin(builder: Builder) -> None:
@@ -72,13 +72,18 @@ def begin(builder: Builder) -> None:
     is_begun = workdir.holds_run(config.workdir)
     if is_begun:
         workdir.lock(config.workdir)
+        saved = load_config(config.workdir)
+        if saved.fixed_settings() != config.fixed_settings():
+            # Another process has begun a run there since the flags were read.
+            workdir.refuse_occupied(config.workdir)
     # Before anything is written: wrong data leave nothing behind.
     if builder.cluster is None:
         introduce(builder)
     if not is_begun:
         workdir.lock(config.workdir)
         workdir.refuse_occupied(config.workdir)
-    save_config(config, config.workdir)
+    if not is_begun or saved != config:
+        save_config(config, config.workdir)
     cases = Path(config.workdir) / CASES_FILE
     if not cases.exists():
         write_cases_csv(cases, builder.dataset, builder.split)
@@ -92,7 +97,8 @@ def _compare_workers(builder: Builder) -> None:
         "flags": zlib.crc32(settings.encode()),
         "data": zlib.crc32(builder.dataset.fingerprint().encode()),
         "versions": zlib.crc32(json.dumps(versions(), sort_keys=True).encode()),
-        "work directory": int(path.exists()),
+        "reliability flags": zlib.crc32(repr(builder.config.reliability).encode()),
+        "work directory": zlib.crc32(f"{path.parent.name} {path.exists()}".encode()),
     }
     rows = builder.gather(list(compared.values()))
     differing = [
@@ -181,7 +187,7 @@ def warnings(builder: Builder) -> dict[str, list[str]]:
         store = CheckpointStore(folder_of(builder.config.workdir, phase))
         for step in store.steps()[-1:]:
             # Not worth an error at the end of a run whose search has its genotype.
-            with contextlib.suppress(CheckpointError):
+            with contextlib.suppress(UserError, LookupError, TypeError):
                 collapses = store.read(step).notes["watch"]["warnings"]
                 found[phase] = [f"step {each['step']}: {each['message']}" for each in collapses]
     return found
@@ -276,6 +282,7 @@ def _train(
         "phase": phase,
         "config": config.fixed_settings(),
         "data": builder.dataset.fingerprint(),
+        "split": hashlib.sha256(repr(builder.split).encode()).hexdigest(),
     }
     with (
         Monitor(config.workdir, phase, builder.is_chief) as monitor,

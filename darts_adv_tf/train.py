@@ -7,13 +7,13 @@ from pathlib import Path
 
 from darts_adv_tf.command import run
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.genotype import load_genotype
+from darts_adv_tf.genotype import GENOTYPE_FILE, load_genotype
 
 
 def main(config: RunConfig) -> None:
     """Retraining alone, with a genotype from elsewhere."""
     # A resumed run has its own copy, and the file it came from may be gone.
-    own = Path(config.workdir) / "genotype.json"
+    own = Path(config.workdir) / GENOTYPE_FILE
     path = own if config.genotype is not None and own.exists() else config.genotype
     genotype = None if path is None else load_genotype(path)
 

@@ -85,6 +85,7 @@ def test_the_first_worker_is_the_chief():
         config({"worker": ["first:12345", "second"]}),
         config({"worker": ["first:12345", "second:port"]}),
         config({"worker": ["first:12345", "first:12345"]}),
+        config({"worker": ["first:12345", "second:99999"]}),
         # No place among the workers.
         config({"worker": []}),
         config(index=2),
@@ -179,7 +180,10 @@ def test_who_has_not_come_is_named(workers):
 
 def test_who_is_no_worker_is_not_counted(workers):
     host, port = workers[0].split(":")
-    lines = (b"GET / HTTP/1.1\r\n\r\n", b"", b"darts_adv_tf worker x\n", b"darts_adv_tf worker 7\n")
+    lines = (
+        *(b"GET / HTTP/1.1\r\n\r\n", b"", b"1\n", b"HTTP worker in place 1\n"),
+        *(b"darts_adv_tf worker x\n", b"darts_adv_tf worker 7\n"),
+    )
 
     def visit():
         time.sleep(0.5)
@@ -204,6 +208,30 @@ def test_a_worker_that_is_started_again_is_answered(workers):
         time.sleep(0.8)
         for each in (start(pool, workers, 1), chief, again):
             each.result()
+
+
+def test_a_report_that_comes_late_is_made_again(workers, monkeypatch):
+    delays = iter([1.0])
+    connect = socket.create_connection
+
+    class Slow(socket.socket):
+        def sendall(self, content):
+            time.sleep(next(delays, 0.0))
+            super().sendall(content)
+
+    def connect_slowly(*arguments, **options):
+        connection = connect(*arguments, **options)
+        seconds = connection.gettimeout()
+        slow = Slow(fileno=connection.detach())
+        slow.settimeout(seconds)
+        return slow
+
+    monkeypatch.setattr(socket, "create_connection", connect_slowly)
+    with ThreadPoolExecutor() as pool:
+        begin = time.monotonic()
+        for each in [start(pool, workers, index) for index in range(3)]:
+            each.result()
+    assert time.monotonic() - begin < 5
 
 
 def test_a_program_at_the_chiefs_port_that_is_no_chief_is_not_believed(workers):

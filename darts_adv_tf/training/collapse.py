@@ -48,8 +48,7 @@ class CollapseWatch:
       cell is not the one that was searched.
     - `entropy/normal`, `entropy/reduction`: From the half of the search on (of 20 steps or more),
       alpha's mean entropy is less than `entropy_change` nats below its start. What is derived is
-      then little more than the
-      noise that alpha started from.
+      then little more than the noise that alpha started from.
     - `accuracy/one`: The discriminator's accuracy is within `accuracy_margin` of 1. The segmenter's
       gradient vanishes or, with -log g as here, becomes unstable (Arjovsky and Bottou, ICLR 2017,
       Theorems 2.4 and 2.6); Eq. 8 is near its minimum, so that alpha's gradient vanishes too.

@@ -2,6 +2,7 @@
 
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import numpy as np
 from darts_adv_tf import interruption
 from darts_adv_tf.errors import CheckpointError, NonFiniteError
 from darts_adv_tf.reporting.progress import Progress
-from darts_adv_tf.training.checkpoint import Checkpoints
+from darts_adv_tf.training.checkpoint import Checkpoints, differences
 from darts_adv_tf.training.checkpoint_store import Checkpoint
 from darts_adv_tf.training.collapse import CollapseWatch
 from darts_adv_tf.training.monitor import Monitor
@@ -140,14 +141,14 @@ class TrainingLoop:
                     # that building the graph does not make a checkpoint due.
                     stop.begin()
                     self.interval.restart()
-                is_stopped, is_due = self._agree(stop.is_requested, self.interval.is_due(done))
+                is_stopped, is_due = self._any(stop.is_requested, self.interval.is_due(done))
                 if is_due or is_stopped or done == self._total:
                     self._save(done)
                 self.checkpoints.raise_failure()
                 if is_stopped:
                     # Where another machine was told to stop, so is this one.
                     stop.request(signal.SIGTERM)
-                    self.checkpoints.wait()
+                    self._wait_for_the_writer()
                     stop.interrupt()
             self.checkpoints.wait()
 
@@ -186,16 +187,17 @@ class TrainingLoop:
         if self.on_nonfinite == "stop" or is_hopeless:
             self._num_left_out -= 1
             self._save(number)
-            self.checkpoints.wait()
-            raise NonFiniteError(
-                "Every loss and every gradient norm of a step is finite."
-                if not is_hopeless
-                else f"Fewer than {MAX_NON_FINITE_STEPS} steps one after the other are left out.",
-                received=received,
-                remedy=f"The state after step {number} is saved. Begin a new run with a lower "
-                "--learning_rate (or --architecture_learning_rate, in a search), or leave such "
-                "steps out by --resume --on_nonfinite=skip.",
+            self._wait_for_the_writer()
+            rule = "Every loss and every gradient norm of a step is finite."
+            remedy = (
+                f"The state after step {number} is saved. Begin a new run with a lower "
+                "--learning_rate (or --architecture_learning_rate, in a search)"
             )
+            if is_hopeless:
+                rule = f"Fewer than {MAX_NON_FINITE_STEPS} steps one after the other are left out."
+            else:
+                remedy += ", or leave such steps out by --resume --on_nonfinite=skip"
+            raise NonFiniteError(rule, received=received, remedy=f"{remedy}.")
         what = "the step is left out"
         if self.on_nonfinite == "rollback":
             restored = self._restore_alike()
@@ -218,30 +220,37 @@ class TrainingLoop:
                 remedy="Remove it to go on from the one before by --resume.",
             ) from error
         self._saved_step = checkpoint.step
+        found = differences(checkpoint.notes.get("versions"), self.notes.get("versions"))
+        if found:
+            print(
+                f"warning: other versions may give other results. {'; '.join(found)}",
+                file=sys.stderr,
+            )
         print(f"{self.name}: restored the state after step {checkpoint.step}", flush=True)
         return checkpoint.step
 
     def _restore_alike(self) -> Checkpoint | None:
         """The newest state, which on all processes has to be the same."""
-        # Whoever writes has written before any other reads.
-        self.checkpoints.wait()
-        self._agree()
+        self._wait_for_the_writer()
         checkpoint = self.checkpoints.restore()
-        step = 0 if checkpoint is None else checkpoint.step
+        step = -1 if checkpoint is None else checkpoint.step
         if self.gather is not None and len(steps := set(self.gather([step])[:, 0].tolist())) > 1:
             raise CheckpointError(
                 "All processes of a run go on from the same checkpoint.",
-                received=f"steps {', '.join(f'{step:.0f}' for step in sorted(steps))}",
+                received=f"steps {', '.join(f'{step:.0f}' for step in sorted(steps))} (-1: none)",
                 file=self.checkpoints.store.folder,
                 remedy="Let all of them see one and the same --workdir, on a shared file system.",
             )
         return checkpoint
 
-    def _agree(self, *wishes: bool) -> Sequence[bool]:
-        """What any process of the run wishes; returns once all have come here."""
-        return (
-            wishes if self.gather is None else self.gather(wishes or (False,)).any(axis=0).tolist()
-        )
+    def _any(self, *wishes: bool) -> Sequence[bool]:
+        """What any process of the run wishes."""
+        return wishes if self.gather is None else self.gather(wishes).any(axis=0).tolist()
+
+    def _wait_for_the_writer(self):
+        """Returns, on all processes of the run, once the state being written is on the disk."""
+        self.checkpoints.wait()
+        self._any(False)
 
     def _save(self, done: int):
         if done == self._saved_step:
@@ -250,7 +259,7 @@ class TrainingLoop:
             rows = self.gather(self.checkpoints.fingerprints())
             # A bug, of ours or of the devices; whatever is saved after it would be worth nothing.
             assert (rows == rows[0]).all(), "the processes of the run hold different weights"
-        # The curves reach the disk first, so that none has a gap before a checkpoint.
+        # The curves leave this process first, so that none has a gap before a checkpoint.
         self.monitor.flush()
         epoch = sum(end <= done for end in self._epochs)
         progress = {"epoch": epoch, "next_batch": done, "steps_left_out": self._num_left_out}

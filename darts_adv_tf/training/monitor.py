@@ -1,11 +1,13 @@
 """What TensorBoard shows of a run."""
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_BLOB_SEQUENCE, Summary
 from tensorboard.plugins.image.metadata import create_summary_metadata
@@ -14,6 +16,7 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from darts_adv_tf.errors import StorageError
 from darts_adv_tf.reporting.pictures import encode_png
 
 
@@ -27,6 +30,9 @@ class Monitor:
         workdir: The run's folder.
         phase: `search` or `retrain`.
         is_writer: Whether anything is written; one process of a run writes.
+
+    Raises:
+        StorageError: By any method: the system refused to write, then or before.
     """
 
     def __init__(self, workdir: str | os.PathLike, phase: str, is_writer: bool = True):
@@ -39,12 +45,14 @@ class Monitor:
 
     def __exit__(self, *exception) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with self._telling():
+                self._writer.close()
 
     def begin(self, done: int) -> None:
         """Begins after so many steps; what a stopped run has shown of later ones is void."""
         if self._is_writer:
-            self._writer = EventFileWriter(str(self._folder))
+            with self._telling():
+                self._writer = EventFileWriter(str(self._folder))
             # From the second such event on, TensorBoard drops all that it has of later steps.
             self._add(done + 1, session_log=SessionLog(status=SessionLog.START))
 
@@ -69,8 +77,23 @@ class Monitor:
     def flush(self) -> None:
         """Makes what was added visible to a reader now."""
         if self._writer is not None:
-            self._writer.flush()
+            with self._telling():
+                self._writer.flush()
 
     def _add(self, step: int, **content):
         if self._writer is not None:
-            self._writer.add_event(Event(wall_time=time.time(), step=step, **content))
+            with self._telling():
+                self._writer.add_event(Event(wall_time=time.time(), step=step, **content))
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tells an error of TensorFlow's file systems, by which TensorBoard writes, as ours."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            raise StorageError(
+                "The curves for TensorBoard must be written.",
+                received=getattr(error, "message", None) or error,
+                file=self._folder,
+                remedy="Free space or permit writing there, then go on by --resume.",
+            ) from error

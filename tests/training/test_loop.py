@@ -375,8 +375,22 @@ def test_machines_that_see_different_states_are_refused(tmp_path):
     Training(tmp_path).run()
     with pytest.raises(CheckpointError) as caught:
         Training(tmp_path, gather=with_another(AS_HERE, [4.0])).run()
-    assert caught.value.received == "steps 4, 6"
+    assert caught.value.received == "steps 4, 6 (-1: none)"
     assert "--workdir" in caught.value.remedy
+
+
+def test_a_machine_without_a_state_is_not_taken_for_one_at_the_start(tmp_path):
+    with pytest.raises(CheckpointError, match=r"steps -1, 0 \(-1: none\)"):
+        Training(tmp_path, gather=with_another(AS_HERE, [0.0])).run()
+
+
+@pytest.mark.parametrize(("now", "is_told"), [("2", False), ("3", True)])
+def test_other_versions_are_told_when_a_run_goes_on(now, is_told, tmp_path, capsys):
+    Training(tmp_path, versions={"numpy": "2"}).run()
+    Training(tmp_path, versions={"numpy": now}).run()
+    told = capsys.readouterr().err
+    assert ("warning: other versions" in told) == is_told
+    assert ("numpy: 2 in the checkpoint, 3 now" in told) == is_told
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -2,7 +2,9 @@
 
 import cv2
 import numpy as np
+import pytest
 
+from darts_adv_tf.errors import StorageError
 from darts_adv_tf.training.monitor import Monitor
 from tests.events import read_events
 
@@ -91,3 +93,14 @@ def test_a_run_that_ends_before_it_begins_leaves_nothing(tmp_path):
     with Monitor(tmp_path, "search"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_curves_that_cannot_be_written_are_told(tmp_path):
+    (tmp_path / "tensorboard").write_text("a file where the folder should be")
+    with (
+        Monitor(tmp_path, "search") as monitor,
+        pytest.raises(StorageError, match="curves for TensorBoard") as caught,
+    ):
+        monitor.begin(0)
+    assert caught.value.exit_status == 6
+    assert str(tmp_path / "tensorboard" / "search") in str(caught.value)

@@ -357,5 +357,5 @@ def test_a_worker_that_does_not_see_the_work_directory_is_noticed(
         for worker in ended:
             assert worker.status == 5, worker.err
             assert "search: All processes of a run go on from the same checkpoint." in worker.err
-            assert f"Received: steps 0, {NUM_STEPS}" in worker.err
+            assert f"Received: steps -1, {NUM_STEPS} (-1: none)" in worker.err
     assert not (tmp_path / "1" / "run").exists()

@@ -136,16 +136,8 @@ def search(builder: Builder) -> Genotype:
         print(f"search: done before, see {path}")
         return load_genotype(path)
     trainer = builder.make_search_trainer()
-    parts = {
-        "segmenter": trainer.game.segmenter,
-        "discriminator": trainer.game.discriminator,
-        "architecture": trainer.architecture,
-        "segmenter_optimizer": trainer.segmenter_optimizer,
-        "discriminator_optimizer": trainer.discriminator_optimizer,
-        "architecture_optimizer": trainer.architecture_optimizer,
-    }
     shown = ("loss/segmentation", "loss/discriminator", "loss/validation")
-    _train("search", builder, search_step(builder, trainer), parts, shown)
+    _train("search", builder, search_step(builder, trainer), trainer.parts, shown)
     genotype = trainer.architecture.derive()
     keep_genotype(builder, genotype)
     return genotype
@@ -167,17 +159,11 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
         The segmenter of the last epoch: the test cases select nothing.
     """
     trainer = builder.make_trainer(genotype)
-    parts = {"segmenter_optimizer": trainer.segmenter_optimizer}
-    if genotype is None:
-        segmenter, shown = trainer.segmenter, ("loss/segmentation",)
-    else:
-        segmenter = trainer.game.segmenter
-        shown = ("loss/segmentation", "loss/adversarial", "loss/discriminator")
-        parts["discriminator"] = trainer.game.discriminator
-        parts["discriminator_optimizer"] = trainer.discriminator_optimizer
-    parts["segmenter"] = segmenter
-    _train("retrain", builder, retrain_step(builder, trainer), parts, shown)
-    return segmenter
+    shown = ("loss/segmentation",)
+    if genotype is not None:
+        shown += ("loss/adversarial", "loss/discriminator")
+    _train("retrain", builder, retrain_step(builder, trainer), trainer.parts, shown)
+    return trainer.parts["segmenter"]
 
 
 def warnings(builder: Builder) -> dict[str, list[str]]:

@@ -23,6 +23,15 @@ class AdversarialTrainer(Trainer):
         self.segmenter_optimizer.build(game.segmenter.trainable_variables)
         self.discriminator_optimizer.build(game.discriminator.trainable_variables)
 
+    @property
+    def parts(self):
+        return {
+            "segmenter": self.game.segmenter,
+            "discriminator": self.game.discriminator,
+            "segmenter_optimizer": self.segmenter_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
     def train_step(self, batch: Batch) -> Metrics:
         """Updates theta and phi."""
         return self._update_players(*self._players(), (), batch)

@@ -45,6 +45,13 @@ class SearchTrainer(AdversarialTrainer):
         self.architecture_optimizer.build(architecture.trainable_variables)
         self.compare_second_order = self.on_replicas(self._compare_second_order)
 
+    @property
+    def parts(self):
+        return super().parts | {
+            "architecture": self.architecture,
+            "architecture_optimizer": self.architecture_optimizer,
+        }
+
     def train_step(self, train_batch: Batch, val_batch: Batch) -> Metrics:
         """Updates alpha, then theta and phi."""
         players = theta, _ = self._players()

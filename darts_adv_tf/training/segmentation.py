@@ -24,6 +24,10 @@ class SegmentationTrainer(Trainer):
         self.segmenter_optimizer = make_optimizer(learning_rate)
         self.segmenter_optimizer.build(segmenter.trainable_variables)
 
+    @property
+    def parts(self):
+        return {"segmenter": self.segmenter, "segmenter_optimizer": self.segmenter_optimizer}
+
     def train_step(self, batch: Batch) -> Metrics:
         """Updates theta."""
         theta = weights(self.segmenter)

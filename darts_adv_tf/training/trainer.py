@@ -22,8 +22,9 @@ def make_optimizer(learning_rate: float, beta_1: float = 0.9) -> FusedAdam:
 class Trainer:
     """Runs `train_step` on every replica and adds up the figures they report.
 
-    A subclass defines `train_step(*batches)`, which sequences updates and returns scalars whose
-    sum over the replicas is what to report. Make it, and all it trains, in the strategy's scope.
+    A subclass defines its `parts` and `train_step(*batches)`, which sequences updates and returns
+    scalars whose sum over the replicas is what to report. Make it, and all it trains, in the
+    strategy's scope.
 
     A step that reports a figure which is not finite leaves no trace: whoever stops at that figure
     holds the weights and optimizers of the step before.
@@ -39,6 +40,11 @@ class Trainer:
         self.images = images
         self.labels = labels
         self._step = self.on_replicas(self.train_step)
+
+    @property
+    def parts(self) -> dict[str, keras.layers.Layer | keras.optimizers.Optimizer]:
+        """All that training changes, by name: models and optimizers, built."""
+        raise TypeError(f"{type(self).__name__} defines no parts.")
 
     def train_step(self, *batches: Batch) -> Metrics:
         """The updates of one step on one replica."""

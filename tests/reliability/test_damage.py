@@ -18,7 +18,6 @@ from tests.training.tiny_search import (
     IDENTITY,
     bits_of,
     make_trainer,
-    parts_of,
     search,
     variables_of,
 )
@@ -46,7 +45,7 @@ class Run:
         assert self.store.steps() == [2, 3]
         self.newest = self.store.path(3)
         self.num_restored = 0
-        self._parts = parts_of(trainer)
+        self._parts = trainer.parts
         self._variables = variables_of(self._parts)
         self._bits = {
             step: {name: a.tobytes() for name, a in self.store.read(step).arrays.items()}

@@ -24,7 +24,6 @@ from tests.training.tiny_search import (
     IDENTITY,
     bits_of,
     make_trainer,
-    parts_of,
     search,
     variables_of,
 )
@@ -115,7 +114,7 @@ class Run:
     """A search of two steps; saves are made of states in which every number is their step's."""
 
     def __init__(self, workdir):
-        self.parts = parts_of(trainer := make_trainer(seed=0))
+        self.parts = (trainer := make_trainer(seed=0)).parts
         search(trainer, workdir, num_steps=2, num_kept=1)
         self.template = folder_of(workdir, "search")
         assert [path.name for path in self.template.iterdir()] == ["step-00000002"]

@@ -40,7 +40,6 @@ from tests.training.tiny_search import (
     IDENTITY,
     bits_of,
     make_trainer,
-    parts_of,
     search,
     variables_of,
 )
@@ -106,7 +105,7 @@ def test_the_whole_state_of_a_search_comes_back_bit_for_bit(store, strategy):
             seed, tf.distribute.MirroredStrategy(["CPU:0"]) if strategy == "mirrored" else None
         )
 
-    saved = parts_of(make(seed=1))
+    saved = make(seed=1).parts
     random = np.random.default_rng(0)
     for variable in variables_of(saved).values():
         values = 1000 * random.normal(size=variable.shape)
@@ -118,7 +117,7 @@ def test_the_whole_state_of_a_search_comes_back_bit_for_bit(store, strategy):
     }
     with Checkpoints(store, saved, IDENTITY) as checkpoints:
         checkpoints.save(120, {"epoch": 3})
-    restored = parts_of(make(seed=2))
+    restored = make(seed=2).parts
     with Checkpoints(store, restored, IDENTITY) as checkpoints:
         checkpoint = checkpoints.restore()
     assert (checkpoint.step, checkpoint.notes) == (120, {**IDENTITY, "epoch": 3})
@@ -129,13 +128,13 @@ def test_a_state_of_version_1_is_restored_in_full(tmp_path):
     folder = folder_of(tmp_path, "search") / "step-00000003"
     shutil.copytree(VERSION_1, folder)
     trainer = make_trainer(seed=7)
-    before = bits_of(variables_of(parts_of(trainer)))
+    before = bits_of(variables_of(trainer.parts))
     with np.load(VERSION_1 / STATE, allow_pickle=False) as state:
         expected = {name: array.tobytes() for name, array in state.items()}
     assert len(expected) == 60
     # All steps are done, so that the loop does no more than restore.
     search(trainer, tmp_path, num_steps=3)
-    after = bits_of(variables_of(parts_of(trainer)))
+    after = bits_of(variables_of(trainer.parts))
     assert after == expected
     # What restoring could not change shows nothing: the rates, and the moments of an alpha that a
     # discriminator without reduction cells does not use.
@@ -156,7 +155,7 @@ def test_training_goes_on_from_a_state_of_version_1(tmp_path):
     search(trainer, tmp_path, num_steps=4)
     iterations = [
         int(optimizer.iterations.numpy())
-        for name, optimizer in parts_of(trainer).items()
+        for name, optimizer in trainer.parts.items()
         if name.endswith("optimizer")
     ]
     assert iterations == [4, 4, 4]
@@ -518,19 +517,11 @@ def builder(monkeypatch):
 
 
 def specs_of_search(builder):
-    return specs(parts_of(builder.make_search_trainer()))
+    return specs(builder.make_search_trainer().parts)
 
 
 def specs_of_retraining(builder):
-    trainer = builder.make_trainer(GENOTYPE)
-    return specs(
-        {
-            "segmenter": trainer.game.segmenter,
-            "discriminator": trainer.game.discriminator,
-            "segmenter_optimizer": trainer.segmenter_optimizer,
-            "discriminator_optimizer": trainer.discriminator_optimizer,
-        }
-    )
+    return specs(builder.make_trainer(GENOTYPE).parts)
 
 
 def specs(parts):

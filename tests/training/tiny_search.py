@@ -56,18 +56,6 @@ def make_trainer(seed: int, strategy: tf.distribute.Strategy | None = None) -> S
         )
 
 
-def parts_of(trainer: SearchTrainer) -> dict[str, Part]:
-    """What the state of a search consists of."""
-    return {
-        "segmenter": trainer.game.segmenter,
-        "discriminator": trainer.game.discriminator,
-        "architecture": trainer.architecture,
-        "segmenter_optimizer": trainer.segmenter_optimizer,
-        "discriminator_optimizer": trainer.discriminator_optimizer,
-        "architecture_optimizer": trainer.architecture_optimizer,
-    }
-
-
 def variables_of(parts: dict[str, Part]) -> dict[str, keras.Variable]:
     """By the names that they have in a checkpoint."""
     return {name: variable for part in parts for name, variable in named(part, parts[part]).items()}
@@ -86,7 +74,7 @@ def search(trainer: SearchTrainer, workdir: Path, num_steps: int, num_kept: int 
         del number
         return trainer.step((0, 1), (2, 3)) | trainer.architecture.statistics()
 
-    with Checkpoints(store, parts_of(trainer), IDENTITY) as checkpoints:
+    with Checkpoints(store, trainer.parts, IDENTITY) as checkpoints:
         TrainingLoop(
             "search",
             step,

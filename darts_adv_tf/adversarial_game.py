@@ -13,6 +13,8 @@ from darts_adv_tf.layers.rematerialization import differentiated_by
 from darts_adv_tf.losses import adversarial_loss, discriminator_loss, segmentation_loss
 
 Tensors = Sequence[tf.Tensor]
+Updates = Sequence[tuple[keras.Variable, tf.Tensor]]
+"""Variables, and the values that a pass would give them."""
 
 
 class Batch(NamedTuple):
@@ -56,6 +58,20 @@ class TrainingGradients(NamedTuple):
     losses: Losses
 
 
+class Segmentation(NamedTuple):
+    """What the segmenter makes of images.
+
+    Attributes:
+        logits: (N, H, W, K).
+        fake_masks: (N, H, W, K), their softmax.
+        updates: Of moving statistics and of the state of random numbers, where it has any.
+    """
+
+    logits: tf.Tensor
+    fake_masks: tf.Tensor
+    updates: Updates
+
+
 class SegmenterPass:
     """A forward pass of the segmenter, of which gradients can be taken more than once.
 
@@ -70,22 +86,55 @@ class SegmenterPass:
     Attributes:
         fake_masks: (N, H, W, K).
         loss: The first term of Eq. 1, a scalar.
+        updates: See `Segmentation`.
     """
 
     def __init__(self, game: "AdversarialGame", theta: Tensors, batch: Batch):
         self._theta = theta
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as self._tape:
             self._tape.watch(theta)
-            logits, self.fake_masks = game.segment(theta, batch.images)
+            logits, self.fake_masks, self.updates = game.segment(theta, batch.images)
             self.loss = game.global_mean(segmentation_loss(batch.labels, logits))
 
     def gradient(self, by_fake_masks: tf.Tensor) -> list[tf.Tensor]:
         """By theta, of `loss` and of what gives the fake masks this gradient."""
-        return self._tape.gradient(
+        gradient = self._tape.gradient(
             [self.loss, self.fake_masks],
             self._theta,
             output_gradients=[tf.ones_like(self.loss), by_fake_masks],
         )
+        return list(map(tf.convert_to_tensor, gradient))  # Of an embedding it is sparse.
+
+
+def call_in_training(
+    model: keras.layers.Layer, theta: Tensors, images: tf.Tensor
+) -> tuple[tf.Tensor, Updates]:
+    """A forward pass in training mode that changes nothing.
+
+    Args:
+        model: Built.
+        theta: In place of its trainable variables.
+        images: Its input.
+
+    Returns:
+        The output, and the updates that the layers would make: of moving statistics, of the state
+        of random numbers, or of a weight (a spectral normalization divides it in place).
+    """
+    frozen = [variable.value for variable in model.non_trainable_variables]
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    scope = keras.StatelessScope(zip(variables, [*theta, *frozen], strict=True))
+    before = [scope.get_current_value(variable) for variable in variables]
+    with scope:
+        # Not `stateless_call`, by which a layer whose `call` takes no `training` does not tell
+        # the layers within it of the mode.
+        output = model(images, training=True)
+    after = [scope.get_current_value(variable) for variable in variables]
+    updates = [
+        (variable, new)
+        for variable, old, new in zip(variables, before, after, strict=True)
+        if new is not old
+    ]
+    return output, updates
 
 
 class AdversarialGame:
@@ -121,11 +170,14 @@ class AdversarialGame:
         self.global_batch_size = global_batch_size
         self.discriminator_sees_images = discriminator_sees_images
 
-    def segment(self, theta: Tensors, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the segmenter's logits and their softmax, the fake masks: (N, H, W, K) both."""
-        frozen = [variable.value for variable in self.segmenter.non_trainable_variables]
-        logits, _ = self.segmenter.stateless_call(theta, frozen, images)
-        return logits, tf.nn.softmax(logits)
+    def segment(self, theta: Tensors, images: tf.Tensor) -> Segmentation:
+        """The segmenter in training: with the statistics of this batch, and with dropout.
+
+        Before its `updates` are kept every call draws the same random numbers, so that all that
+        one step computes is of one and the same function of theta.
+        """
+        logits, updates = call_in_training(self.segmenter, theta, images)
+        return Segmentation(logits, tf.nn.softmax(logits), updates)
 
     def discriminate(
         self, phi: Tensors, alpha: Tensors, images: tf.Tensor, masks: tf.Tensor
@@ -208,7 +260,7 @@ class AdversarialGame:
         self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch
     ) -> tf.Tensor:
         """J_val of Eq. 8, a scalar: how badly D tells masks from predictions."""
-        _, fake_masks = self.segment(theta, batch.images)
+        fake_masks = self.segment(theta, batch.images).fake_masks
         real_masks = self.real_masks(batch.labels, fake_masks.dtype)
         return self.discriminator_loss(phi, alpha, batch.images, real_masks, fake_masks)
 

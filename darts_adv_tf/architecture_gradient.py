@@ -22,7 +22,9 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
 from darts_adv_tf.distribution import sum_over_replicas
+from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.layers.rematerialization import differentiated_by
+from darts_adv_tf.layers.tangents import define_tangents
 
 ArchitectureGradientMode = Literal["exact", "finite_difference", "first_order"]
 
@@ -154,8 +156,10 @@ def finite_difference_products(
         for v in (v_theta, v_phi)
     )
 
-    _, fake_above = game.segment(_descend(theta, v_theta, -step_theta), images)
-    _, fake_below = game.segment(_descend(theta, v_theta, step_theta), images)
+    fake_above, fake_below = (
+        game.segment(_descend(theta, v_theta, step), images).fake_masks
+        for step in (-step_theta, step_theta)
+    )
     real_masks = game.real_masks(labels, fake_masks.dtype)
     phi_above = _descend(phi, v_phi, -step_phi)
     phi_below = _descend(phi, v_phi, step_phi)
@@ -178,14 +182,78 @@ def _objective_gradients(game, theta, phi, alpha, val_batch, sources):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(sources)
         objective = game.architecture_objective(theta, phi, alpha, val_batch)
-    return objective, tape.gradient(objective, sources, unconnected_gradients=WITHOUT_EFFECT)
+    gradients = tape.gradient(objective, sources, unconnected_gradients=WITHOUT_EFFECT)
+    # Of an embedding in the segmenter it is sparse.
+    return objective, tf.nest.map_structure(tf.convert_to_tensor, gradients)
+
+
+def tangent_error(game: AdversarialGame, theta: Tensors, images: tf.Tensor) -> tf.Tensor:
+    """How far the segmenter's forward-mode derivative is from its gradient, as a fraction.
+
+    With the tangent t = J v of the logits it is |<t, t> - <J^T t, v>| / <t, t>, in exact
+    arithmetic 0. Training itself relies on the gradient J^T, the exact product on J v besides, of
+    which TensorFlow leaves out, without a word, the operations that it has no tangent of.
+
+    Args:
+        game: The players.
+        theta: The segmenter's weights, from which it moves at random: at its initial ones a
+            branch may be multiplied by 0.
+        images: Of a training batch.
+
+    Returns:
+        A scalar, alike on all replicas; 1 where the tangent is 0.
+    """
+    noise = [
+        [
+            # Of the size that keeps the scale of a layer's input; of vectors a tenth.
+            tf.random.stateless_normal(weight.shape, (seed, index), dtype=weight.dtype)
+            * (0.1 if len(weight.shape) < 2 else float(weight.shape[:-1].num_elements()) ** -0.5)
+            for index, weight in enumerate(theta)
+        ]
+        for seed in (0, 1)
+    ]
+    theta, v = _descend(theta, noise[0], -1), noise[1]
+    tangent, _ = _tangents(game, theta, images, v)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(theta)
+        logits = game.segment(theta, images).logits
+    gradient = tape.gradient(logits, theta, tangent, unconnected_gradients=WITHOUT_EFFECT)
+    forwards = tf.reduce_sum(tangent**2)
+    backwards = tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradient, v, strict=True)])
+    forwards, backwards = sum_over_replicas([forwards, backwards])
+    return tf.where(forwards > 0, tf.abs(forwards - backwards) / forwards, 1)
 
 
 def _segmenter_tangent(game, theta, images, v_theta):
     """(d f / d theta) v_theta by forward-mode differentiation: (N, H, W, K)."""
-    with tf.autodiff.ForwardAccumulator(list(theta), list(v_theta)) as accumulator:
-        _, fake_masks = game.segment(theta, images)
-    return accumulator.jvp(fake_masks)
+    _, of_fake_masks = _tangents(game, theta, images, v_theta)
+    return of_fake_masks
+
+
+def _tangents(game, theta, images, v_theta):
+    """Of the segmenter's logits and of the fake masks."""
+    define_tangents()
+    try:
+        with tf.autodiff.ForwardAccumulator(list(theta), list(v_theta)) as accumulator:
+            logits, fake_masks, _ = game.segment(theta, images)
+        return (
+            accumulator.jvp(logits, unconnected_gradients=WITHOUT_EFFECT),
+            accumulator.jvp(fake_masks),
+        )
+    except (LookupError, NotImplementedError) as error:
+        # The registry of gradients has no entry for the gradient of some operation.
+        raise no_tangent(error) from error
+
+
+def no_tangent(received: object) -> ConfigurationError:
+    """The segmenter cannot serve in the exact mode."""
+    return ConfigurationError(
+        "The exact architecture gradient needs the forward-mode derivative of every operation of "
+        "the segmenter.",
+        received=received,
+        remedy="Use --architecture_gradient=finite_difference, which needs none, or other layers "
+        "in the segmenter.",
+    )
 
 
 def _descend(weights, gradients, rate):

@@ -1,10 +1,10 @@
 """From a configuration to the parts of a run, which take values and never the configuration."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,19 +16,18 @@ from darts_adv_tf import interruption
 from darts_adv_tf.adversarial_game import AdversarialGame
 from darts_adv_tf.cluster import Cluster, meet, read_cluster
 from darts_adv_tf.config import DistributionConfig, RunConfig
-from darts_adv_tf.data.batches import epoch_ends
-from darts_adv_tf.data.cx_seg import load_cx_seg
+from darts_adv_tf.data.augmentation import Augmentation, mirrored_classes
+from darts_adv_tf.data.batches import BatchStream, epoch_ends
+from darts_adv_tf.data.collection import Collection
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.data.phantom import load_phantom
-from darts_adv_tf.data.split import CASES_FILE, Split, read_cases_csv, split_cases
+from darts_adv_tf.data.split import Split
+from darts_adv_tf.data_builder import DataBuilder
 from darts_adv_tf.distribution import make_gather
 from darts_adv_tf.errors import CommunicationError, ConfigurationError
 from darts_adv_tf.genotype import Genotype
 from darts_adv_tf.models.architecture import Architecture
+from darts_adv_tf.models.backbones import find_backbone
 from darts_adv_tf.models.discriminator import DerivedDiscriminator, SearchDiscriminator
-from darts_adv_tf.models.fcn32s import build_fcn32s
-from darts_adv_tf.models.unet import build_unet
-from darts_adv_tf.reporting.progress import LoadingProgress
 from darts_adv_tf.training.adversarial import AdversarialTrainer
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.segmentation import SegmentationTrainer
@@ -37,7 +36,6 @@ START_SECONDS = 600
 """That workers wait for each other at the start: batch systems start them minutes apart."""
 JOIN_SECONDS = 60
 """That TensorFlow may take then, deaf to SIGTERM; it takes one or two."""
-BACKBONES = {"unet": build_unet, "fcn32s": build_fcn32s}
 
 
 class Builder:
@@ -61,7 +59,8 @@ class Builder:
 
     def __init__(self, config: RunConfig, continues_run: bool = False):
         self.config = config
-        self.continues_run = continues_run
+        self._data = DataBuilder(config, continues_run)
+        self._build_segmenter = find_backbone(config.model.backbone)
         tf.config.experimental.enable_op_determinism()
         # Evaluation and export need one device, whatever the run was trained on.
         distribution = DistributionConfig("one_device") if continues_run else config.distribution
@@ -91,24 +90,25 @@ class Builder:
         """By which the processes of the run tell each other numbers; None where there is one."""
         return None if self.cluster is None else make_gather(self.strategy)
 
-    @cached_property
+    @property
+    def collection(self) -> Collection:
+        """The cases, on the disk."""
+        return self._data.collection
+
+    @property
     def dataset(self) -> Dataset:
         """The cases, in memory."""
-        data = self.config.data
-        with LoadingProgress("data") as progress:
-            if data.dataset == "phantom":
-                return load_phantom(data.image_size, data.phantom_cases, self.config.seed, progress)
-            return load_cx_seg(data.data_dir, data.image_size, progress)
+        return self._data.dataset
 
-    @cached_property
+    @property
     def split(self) -> Split:
         """Which cases train, validate and test."""
-        workdir = self.config.workdir
-        if workdir is not None:
-            cases = Path(workdir) / CASES_FILE
-            if self.continues_run or cases.exists():
-                return read_cases_csv(cases, self.dataset)
-        return split_cases(len(self.dataset.cases), self.config.data.train_cases, self.config.seed)
+        return self._data.split
+
+    @property
+    def ratios(self) -> dict[str, float] | None:
+        """Cardiothoracic ratios by case, where the data set comes with them."""
+        return self._data.ratios
 
     def epoch_ends(self, phase: str) -> list[int]:
         """For each epoch of `search` or `retrain`, how many steps are done at its end."""
@@ -119,11 +119,21 @@ class Builder:
             num_epochs, num_cases = training.retrain_epochs, len(self.split.training)
         return epoch_ends(num_epochs, num_cases, training.batch_size)
 
+    def make_batches(self, cases: Sequence[int]) -> BatchStream:
+        """The batches of these cases, augmented as the configuration says."""
+        return BatchStream(
+            self.dataset,
+            cases,
+            self.config.training.batch_size,
+            self.config.seed,
+            self._make_augmentation(),
+        )
+
     def make_segmenter(self) -> keras.Model:
         """A fresh segmenter; its initial weights follow from the seed alone."""
         _, height, width, channels = self.dataset.images.shape
         with self.strategy.scope():
-            return BACKBONES[self.config.model.backbone](
+            return self._build_segmenter(
                 (height, width, channels),
                 len(self.dataset.class_names),
                 width=self.config.model.segmenter_width,
@@ -177,6 +187,14 @@ class Builder:
             sees_images,
         )
 
+    def _make_augmentation(self) -> Augmentation | None:
+        settings = dataclasses.asdict(self.config.augmentation)
+        augmentation = Augmentation(
+            **{name.removeprefix("augment_"): value for name, value in settings.items()},
+            mirrored_classes=mirrored_classes(self.dataset.class_names),
+        )
+        return None if augmentation.is_none else augmentation
+
     @property
     def _discriminator_arguments(self):
         model = self.config.model
@@ -190,11 +208,7 @@ class Builder:
 
     @property
     def _trainer_arguments(self):
-        return {
-            "strategy": self.strategy,
-            "images": self.dataset.images,
-            "labels": self.dataset.labels,
-        }
+        return {"strategy": self.strategy}
 
 
 def share_cores() -> None:

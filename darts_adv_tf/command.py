@@ -11,6 +11,8 @@ from typing import NoReturn
 
 from darts_adv_tf import interruption, run_flags
 from darts_adv_tf.config import RunConfig
+from darts_adv_tf.config.predict import PredictConfig
+from darts_adv_tf.config.verify import VerifyConfig
 from darts_adv_tf.errors import CommunicationError, ConfigurationError, StorageError, UserError
 from darts_adv_tf.workdir import holds_run
 
@@ -25,7 +27,11 @@ _STORAGE_REMEDIES = {
 
 
 def run(
-    main: Callable[[RunConfig], None], command: str, argv: Sequence[str] | None = None
+    main: Callable[[RunConfig], None]
+    | Callable[[PredictConfig], None]
+    | Callable[[VerifyConfig], None],
+    command: str,
+    argv: Sequence[str] | None = None,
 ) -> NoReturn:
     """Parses the command line, calls `main` and ends the process.
 
@@ -39,7 +45,7 @@ def run(
 
     Args:
         main: The command's work.
-        command: `search`, `train`, `evaluate` or `export`.
+        command: Its name, one of `run_flags.DESCRIPTIONS`.
         argv: The arguments after the program's name; the process's own unless given.
 
     The exit status is 0 when done, that of a `UserError` (whose message goes to stderr), 6 when
@@ -71,8 +77,10 @@ def run(
     sys.exit(0)
 
 
-def _how_to_go_on(command: str, config: RunConfig | None) -> str:
-    if config is None or not holds_run(config.workdir):
+def _how_to_go_on(command: str, config: RunConfig | PredictConfig | VerifyConfig | None) -> str:
+    if isinstance(config, PredictConfig) and os.path.exists(config.output_dir):
+        return f"What was done by then lies in {config.output_dir}."
+    if not isinstance(config, RunConfig) or not holds_run(config.workdir):
         return "Nothing was written."
     if command != config.command:
         return "Start it again."
@@ -91,9 +99,12 @@ def _print_help(command: str) -> None:
         print(run_flags.help_text(command), flush=True)
 
 
-def _report(command: str, error: Exception, config: RunConfig | None) -> int:
+def _report(
+    command: str, error: Exception, config: RunConfig | PredictConfig | VerifyConfig | None
+) -> int:
     """Tells the user what went wrong; returns the exit status."""
-    has_workers = config is not None and config.distribution.strategy == "multi_worker"
+    is_run = isinstance(config, RunConfig)
+    has_workers = is_run and config.distribution.strategy == "multi_worker"
     message = error if isinstance(error, UserError) else _as_user_error(error, has_workers)
     if message is None:
         traceback.print_exception(error)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from darts_adv_tf import __version__
 from darts_adv_tf.config import RunConfig
+from darts_adv_tf.config.run import FIRST_VERSION, is_later
 from darts_adv_tf.errors import ConfigurationError, StorageError
 from darts_adv_tf.files import write_text
 from darts_adv_tf.genotype import without_repetition
 
 FILE_NAME = "config.json"
 FORMAT = "darts_adv_tf.config"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 _REMEDY = "Use the config.json as the run wrote it, or begin a new run."
 
@@ -81,7 +82,9 @@ def to_json(config: RunConfig) -> str:
 
 
 def from_json(text: str, file: str | os.PathLike | None = None) -> RunConfig:
-    """Reads what `to_json` wrote; anything more, less or else is refused.
+    """Reads what `to_json` wrote, now or in an earlier version; anything else is refused.
+
+    What an earlier version did not have yet gets its default, which is what it did.
 
     Args:
         text: The contents of config.json.
@@ -101,14 +104,16 @@ def from_json(text: str, file: str | os.PathLike | None = None) -> RunConfig:
             remedy=_REMEDY,
         ) from error
     content = _take_object(content, "the configuration", file)
-    for name, expected in (("format", FORMAT), ("version", FORMAT_VERSION)):
-        if content.pop(name, None) != expected:
-            raise ConfigurationError(
-                f"A configuration of this program has {name} {expected!r}.",
-                received=f"another {name}, or none",
-                file=file,
-                remedy=_REMEDY,
-            )
+    readable = range(FIRST_VERSION, FORMAT_VERSION + 1)
+    version = content.pop("version", None)
+    if content.pop("format", None) != FORMAT or type(version) is not int or version not in readable:
+        raise ConfigurationError(
+            f"A configuration of this program has format {FORMAT!r} and a version from "
+            f"{readable[0]} to {readable[-1]}.",
+            received="another format or version, or none",
+            file=file,
+            remedy=_REMEDY,
+        )
     versions = _take_object(content.pop("versions", None), "versions", file)
     if "darts_adv_tf" not in versions or not all(
         isinstance(version, str) for version in versions.values()
@@ -120,7 +125,7 @@ def from_json(text: str, file: str | os.PathLike | None = None) -> RunConfig:
             remedy=_REMEDY,
         )
     try:
-        return _from_dict(RunConfig, content, "the configuration", file)
+        return _from_dict(RunConfig, content, version, "the configuration", file)
     except ConfigurationError as error:
         if error.file is not None or file is None:
             raise
@@ -139,9 +144,11 @@ def versions() -> dict[str, str]:
     return versions
 
 
-def _from_dict(kind: type, content: dict, place: str, file: str | os.PathLike | None):
+def _from_dict(kind: type, content: dict, version: int, place: str, file: str | os.PathLike | None):
     """Makes a configuration, with the configurations inside it, from parsed JSON."""
-    fields = {field.name: field.type for field in dataclasses.fields(kind)}
+    fields = {
+        field.name: field.type for field in dataclasses.fields(kind) if _is_known_to(version, field)
+    }
     unknown, missing = sorted(set(content) - set(fields)), sorted(set(fields) - set(content))
     if unknown or missing:
         raise ConfigurationError(
@@ -155,12 +162,20 @@ def _from_dict(kind: type, content: dict, place: str, file: str | os.PathLike | 
             remedy=_REMEDY,
         )
     values = {
-        name: _from_dict(fields[name], _take_object(value, f"{name!r}", file), f"{name!r}", file)
+        name: _from_dict(
+            fields[name], _take_object(value, f"{name!r}", file), version, f"{name!r}", file
+        )
         if dataclasses.is_dataclass(fields[name])
         else value
         for name, value in content.items()
     }
     return kind(**values)
+
+
+def _is_known_to(version: int, field: dataclasses.Field) -> bool:
+    if dataclasses.is_dataclass(field.type):
+        return version > FIRST_VERSION or not is_later(field.type)
+    return field.metadata["since"] <= version
 
 
 def _take_object(content: object, place: str, file: str | os.PathLike | None) -> dict:

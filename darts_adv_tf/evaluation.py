@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,30 @@ from darts_adv_tf.data.split import Split
 from darts_adv_tf.errors import DataError, NonFiniteError
 from darts_adv_tf.files import write_text
 from darts_adv_tf.metrics import confusion_matrix, dice, iou, mean_over_present, summarize
+from darts_adv_tf.metrics.cardiothoracic_ratio import (
+    FILE_NAME,
+    cardiothoracic_ratio,
+    compare_ratios,
+    has_cardiothoracic_ratio,
+)
+from darts_adv_tf.metrics.surface_distance import score_surfaces
 from darts_adv_tf.reporting.overlays import draw_overlays
 from darts_adv_tf.reporting.pictures import save_png
 
 Segmenter = Callable[[np.ndarray], Any]
 """Maps float32 images (N, H, W, C) to logits or probabilities (N, H, W, K)."""
+
+BASELINE_FIGURES = (
+    "mean_iou",
+    "mean_iou_organs",
+    "mean_hd95_organs",
+    "mean_assd_organs",
+    "cardiothoracic_ratio",
+)
+"""What metrics.json tells of a baseline, where it tells it of the segmenter."""
+
+RATIO_COLUMNS = {"masks": "ctr_true", FILE_NAME: "ctr_listed"}
+"""The columns of per_case.csv for reference ratios, by where those are from."""
 
 
 def evaluate_segmenter(
@@ -31,8 +50,14 @@ def evaluate_segmenter(
     split: Split,
     workdir: str | os.PathLike,
     batch_size: int = 8,
+    ratios: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Writes metrics.json, per_case.csv and overlays.png of the test cases.
+
+    Everything is measured at the training resolution. What was padded to keep an image's aspect
+    counts as the background that it is, and as a part of the picture where a diagonal is taken.
+    Where the aspect was not kept, a pixel is a training pixel all the same, whatever it covers;
+    distances in mm know its height and width.
 
     Args:
         segmenter: Maps float32 images (N, H, W, C) to logits or probabilities (N, H, W, K).
@@ -40,10 +65,14 @@ def evaluate_segmenter(
             the `mean_shape` baseline.
         workdir: Folder for the three files; each is replaced as a whole.
         batch_size: Images a call of the segmenter.
+        ratios: Cardiothoracic ratios that others measured, by case; not every case needs one.
 
     Returns:
-        What metrics.json holds: `summarize` of the segmenter, and `baselines`, by name a
-        `mean_iou` and a `mean_iou_organs`.
+        What metrics.json holds: `summarize` of the segmenter; the means of its surface distances
+        in pixels, and where every test case's pixel size is known `hd95_mm` and `assd_mm` by
+        organ; `cardiothoracic_ratio`, where both lungs and the heart are classes, against the
+        ratios of the true masks and, if given, `ratios`; and `baselines`, by name the overall
+        means and the cardiothoracic ratio.
 
     Raises:
         DataError: There is no test case, or no training case.
@@ -61,21 +90,26 @@ def evaluate_segmenter(
     class_names = dataset.class_names
     test = list(split.test)
     images, labels = dataset.images[test], dataset.labels[test]
+    cases = [dataset.cases[index] for index in test]
     predictions = predict_labels(segmenter, images, batch_size)
-    confusions = _confusions(labels, predictions, len(class_names))
+    references = _reference_ratios(labels, cases, class_names, ratios)
 
-    metrics = summarize(confusions, class_names)
+    metrics, columns = _measure(
+        labels, predictions, class_names, references, dataset.pixel_sizes[test]
+    )
     metrics["baselines"] = {}
     shape = mean_shape(dataset.labels[list(split.training)], len(class_names))
     for name, blind in (("mean_shape", shape), ("all_background", np.zeros_like(shape))):
         blind_predictions = np.broadcast_to(blind, labels.shape)
-        blind_confusions = _confusions(labels, blind_predictions, len(class_names))
-        summary = summarize(blind_confusions, class_names)
-        metrics["baselines"][name] = {key: summary[key] for key in ("mean_iou", "mean_iou_organs")}
+        summary, _ = _measure(labels, blind_predictions, class_names, references)
+        metrics["baselines"][name] = {
+            key: summary[key] for key in BASELINE_FIGURES if key in summary
+        }
 
-    cases = [dataset.cases[index] for index in test]
-    write_text(workdir / "per_case.csv", _per_case_table(confusions, cases, class_names))
-    picture = _overlays_of_extremes(images, labels, predictions, confusions, cases, class_names)
+    write_text(workdir / "per_case.csv", _per_case_table(cases, columns))
+    picture = _overlays_of_extremes(
+        images, labels, predictions, columns["mean_iou"], cases, class_names
+    )
     save_png(workdir / "overlays.png", picture)
     # Last: where the figures stand, the rest stands too.
     write_text(workdir / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
@@ -130,23 +164,85 @@ def mean_shape(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return np.argmax(shares, axis=0).astype(np.uint8)
 
 
-def _confusions(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
-    """(N, K, K), a confusion matrix a case."""
+def _measure(
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    class_names: Sequence[str],
+    references: Mapping[str, np.ndarray],
+    pixel_sizes: np.ndarray | None = None,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """All figures of some predictions.
+
+    Args:
+        labels, predictions: (N, H, W), class indices.
+        class_names: K names.
+        references: Cardiothoracic ratios (N,) by where they are from, if there are any.
+        pixel_sizes: (N, 2) in mm, nan where unknown.
+
+    Returns:
+        The summary, ready for JSON; and by column of per_case.csv float64 (N,), with nan.
+    """
+    organs = class_names[1:]
     pairs = zip(labels, predictions, strict=True)
-    return np.stack([confusion_matrix(*pair, num_classes) for pair in pairs])
-
-
-def _per_case_table(
-    confusions: np.ndarray, cases: Sequence[str], class_names: Sequence[str]
-) -> str:
-    """CSV; the cell of a class absent from truth and prediction is empty."""
+    confusions = np.stack([confusion_matrix(*pair, len(class_names)) for pair in pairs])
     class_iou, class_dice = iou(confusions), dice(confusions)
-    scores = np.column_stack([mean_over_present(class_iou), class_iou, class_dice])
+    metrics = summarize(confusions, class_names)
+    columns = {
+        "mean_iou": mean_over_present(class_iou),
+        **_named("iou", class_names, class_iou),
+        **_named("dice", class_names, class_dice),
+    }
+    surfaces = score_surfaces(labels, predictions, len(class_names))
+    metrics |= surfaces.summarize(organs)
+    columns |= _named("hd95", organs, surfaces.hd95) | _named("assd", organs, surfaces.assd)
+    if pixel_sizes is not None and not np.isnan(pixel_sizes).all():
+        surfaces = score_surfaces(labels, predictions, len(class_names), pixel_sizes)
+        columns |= _named("hd95_mm", organs, surfaces.hd95)
+        columns |= _named("assd_mm", organs, surfaces.assd)
+        # A mean over some of the cases could not be held against the one in pixels.
+        if not np.isnan(pixel_sizes).any():
+            summary = surfaces.summarize(organs)
+            metrics |= {"hd95_mm": summary["hd95"], "assd_mm": summary["assd"]}
+    if references:
+        ratios = _ratios(predictions, class_names)
+        metrics["cardiothoracic_ratio"] = {
+            name: compare_ratios(ratios, reference) for name, reference in references.items()
+        }
+        columns["ctr"] = ratios
+        columns |= {RATIO_COLUMNS[name]: reference for name, reference in references.items()}
+    return metrics, columns
+
+
+def _reference_ratios(
+    labels: np.ndarray,
+    cases: Sequence[str],
+    class_names: Sequence[str],
+    ratios: Mapping[str, float] | None,
+) -> dict[str, np.ndarray]:
+    """By where they are from, cardiothoracic ratios (N,) of the cases, nan for want of one."""
+    if not has_cardiothoracic_ratio(class_names):
+        return {}
+    references = {"masks": _ratios(labels, class_names)}
+    if ratios is not None:
+        references[FILE_NAME] = np.array([ratios.get(case, np.nan) for case in cases])
+    return references
+
+
+def _ratios(labels: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
+    return np.array([cardiothoracic_ratio(case, class_names) for case in labels])
+
+
+def _named(metric: str, names: Sequence[str], scores: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores (N, names) as columns."""
+    return {f"{metric}_{name}": column for name, column in zip(names, scores.T, strict=True)}
+
+
+def _per_case_table(cases: Sequence[str], columns: Mapping[str, np.ndarray]) -> str:
+    """CSV; the cell of what is not defined for a case is empty."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    columns = [f"{metric}_{name}" for metric in ("iou", "dice") for name in class_names]
-    writer.writerow(["case", "mean_iou", *columns])
-    for case, row in zip(cases, scores, strict=True):
+    writer.writerow(["case", *columns])
+    for case, *row in zip(cases, *columns.values(), strict=True):
         writer.writerow([case, *("" if np.isnan(score) else f"{score:.6f}" for score in row)])
     return table.getvalue()
 
@@ -155,12 +251,11 @@ def _overlays_of_extremes(
     images: np.ndarray,
     labels: np.ndarray,
     predictions: np.ndarray,
-    confusions: np.ndarray,
+    mean_iou: np.ndarray,
     cases: Sequence[str],
     class_names: Sequence[str],
 ) -> np.ndarray:
     """Draws the best, the median and the worst case, each once if there are fewer than three."""
-    mean_iou = mean_over_present(iou(confusions))
     order = np.argsort(-mean_iou, kind="stable")
     ranks: dict[int, list[str]] = {}
     for rank, position in (("best", 0), ("median", len(order) // 2), ("worst", -1)):

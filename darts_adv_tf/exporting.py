@@ -5,14 +5,16 @@ Legend: N batch, H, W, C channels, K classes.
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.data.images import preprocess
+from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.errors import StorageError
+from darts_adv_tf.model_description import ModelDescription
 
 VERSION_FOLDER = Path("segmenter") / "1"
 PARITY_TOLERANCE = 1e-5
@@ -23,30 +25,22 @@ class ServedSegmenter(tf.Module):
 
     Args:
         segmenter: A built model, images (N, H, W, C) in 0..1 -> logits (N, H, W, K).
-        image_size: The edge of the square on which it was trained, in pixels.
+        preparation: How its training images were prepared.
         num_channels: C.
-        intensity_maximum: The largest intensity that the stored images can hold.
     """
 
-    def __init__(
-        self,
-        segmenter: keras.Model,
-        image_size: int,
-        num_channels: int,
-        intensity_maximum: float,
-    ):
+    def __init__(self, segmenter: keras.Model, preparation: Preparation, num_channels: int):
         super().__init__()
         self.segmenter = segmenter
-        self.image_size = image_size
-        self.intensity_maximum = intensity_maximum
+        self.preparation = preparation
         images = tf.TensorSpec([None, None, None, num_channels], tf.float32, name="images")
         self.serve = tf.function(self._serve, input_signature=[images], autograph=False)
 
     def _serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """images (N, H, W, C), intensities as stored -> labels (N, H, W), probabilities."""
-        inputs = preprocess(images, self.image_size, self.intensity_maximum)
+        inputs = self.preparation.prepare_images(images)
         probabilities = tf.nn.softmax(self.segmenter(inputs, training=False))
-        probabilities = tf.image.resize(probabilities, tf.shape(images)[1:3])
+        probabilities = self.preparation.restore(probabilities, *tf.unstack(tf.shape(images)[1:3]))
         labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         return {"labels": labels, "probabilities": probabilities}
 
@@ -55,15 +49,20 @@ def export_segmenter(
     segmenter: keras.Model,
     workdir: str | os.PathLike,
     images: np.ndarray,
-    intensity_maximum: float,
+    preparation: Preparation,
+    class_names: Sequence[str],
 ) -> Path:
     """Writes `<workdir>/segmenter/1` and checks that it answers as the trained model does.
+
+    Beside the model lies `assets.extra/description.json`, for `predict` and other readers: the
+    names of the classes and channels, and the range of the intensities.
 
     Args:
         segmenter: The trained model.
         workdir: The run's folder.
-        images: float32 (N, H, W, C), preprocessed: the cases to compare on.
-        intensity_maximum: The largest intensity that the stored images can hold.
+        images: float32 (N, S, S, C), prepared: the cases to compare on.
+        preparation: How they were prepared.
+        class_names: K names.
 
     Returns:
         The SavedModel's folder.
@@ -74,11 +73,13 @@ def export_segmenter(
     """
     folder = Path(workdir) / VERSION_FOLDER
     unfinished = folder.with_name(".unfinished")
-    _, image_size, _, num_channels = images.shape
-    served = ServedSegmenter(segmenter, image_size, num_channels, intensity_maximum)
+    num_channels = images.shape[-1]
+    served = ServedSegmenter(segmenter, preparation, num_channels)
+    description = ModelDescription(tuple(class_names), num_channels, preparation.intensity_maximum)
     try:
         tf.saved_model.save(served, str(unfinished), signatures=served.serve)
-        _check_parity(unfinished, segmenter, images, intensity_maximum)
+        description.write(unfinished)
+        _check_parity(unfinished, segmenter, images, preparation)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
     except (OSError, tf.errors.OpError) as error:
@@ -93,14 +94,18 @@ def export_segmenter(
     return folder
 
 
-def _check_parity(folder: Path, segmenter, images: np.ndarray, intensity_maximum: float):
+def _check_parity(folder: Path, segmenter, images: np.ndarray, preparation: Preparation):
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    stored = preparation.stored_intensities(images)
+    if preparation.normalization == "percentile":
+        # Which intensities an image had before does not show in it.
+        images = preparation.prepare_images(stored)
     # A GPU's shortened products would differ by more between two graphs of the same model.
     uses_short_products = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
         expected = tf.nn.softmax(segmenter(images, training=False)).numpy()
-        answer = signature(images=tf.constant(images * intensity_maximum))
+        answer = signature(images=tf.constant(stored))
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(uses_short_products)
     difference = np.abs(answer["probabilities"].numpy() - expected).max()

@@ -17,6 +17,7 @@ from datetime import datetime
 from absl import flags
 
 from darts_adv_tf.config import (
+    AugmentationConfig,
     CollapseConfig,
     DataConfig,
     DistributionConfig,
@@ -25,8 +26,11 @@ from darts_adv_tf.config import (
     RunConfig,
     TrainingConfig,
 )
+from darts_adv_tf.config.predict import PredictConfig
+from darts_adv_tf.config.verify import VerifyConfig
 from darts_adv_tf.config_file import load_config
 from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.prediction.output_folder import refuse_occupied_output
 from darts_adv_tf.workdir import holds_run, refuse_occupied
 
 DESCRIPTIONS = {
@@ -34,19 +38,24 @@ DESCRIPTIONS = {
     "train": "Trains a segmenter against a derived discriminator, or against none.",
     "evaluate": "Evaluates the segmenter of a finished run on its test cases.",
     "export": "Writes the segmenter of a finished run as a SavedModel.",
+    "verify": "Reads a whole data set as training would, and reports what is wrong with it.",
+    "predict": "Segments pictures of any format and size with an exported segmenter.",
 }
 _HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--help=1", "--help=true"}
 _HELP_WIDTH = 96
-_PLACEHOLDERS = {int: "<integer>", float: "<number>", str: "<text>"}
+_PLACEHOLDERS = {int: "<integer>", float: "<number>", str: "<text>", tuple: "<text>,<text>,..."}
 _DEFINITIONS = {
     bool: flags.DEFINE_boolean,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
+    # May be repeated; its value is a list.
+    tuple: flags.DEFINE_multi_string,
 }
 
 _PARTS = {
     "data": DataConfig,
+    "augmentation": AugmentationConfig,
     "model": ModelConfig,
     "training": TrainingConfig,
     "distribution": DistributionConfig,
@@ -92,9 +101,11 @@ class _Flag:
         else:
             is_off = self.default is None or self.default is False
             note = "" if is_off else f"  (default: {self.default})"
-        help = textwrap.fill(
-            self.help, _HELP_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
-        )
+        help = self.help
+        if len(value) > _HELP_WIDTH // 2:
+            value, help = "=<choice>", f"{help} One of {', '.join(self.choices)}."
+        indent = " " * 6
+        help = textwrap.fill(help, _HELP_WIDTH, initial_indent=indent, subsequent_indent=indent)
         return f"  --{self.name}{value}{note}\n{help}"
 
 
@@ -123,16 +134,19 @@ _RESUME = _Flag(
 _CONTINUING = {command: [_WORKDIR_OF_A_RUN, _MOVED_DATA_DIR] for command in ("evaluate", "export")}
 
 
-def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
+def config_from_flags(
+    command: str, argv: Sequence[str]
+) -> RunConfig | PredictConfig | VerifyConfig:
     """The configuration that a command line asks for.
 
     `search` and `train` begin a run: their configuration comes from the flags, and their work
     directory must be free. With --resume they go on with one, if there is one: its configuration
     is the saved one, which the flags may repeat. `evaluate` and `export` continue one: theirs is
-    the saved one, with the folders as the flags name them.
+    the saved one, with the folders as the flags name them. `predict` and `verify` have
+    configurations of their own.
 
     Args:
-        command: `search`, `train`, `evaluate` or `export`.
+        command: One of `DESCRIPTIONS`.
         argv: The arguments after the program's name.
 
     Raises:
@@ -141,6 +155,14 @@ def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
             differs from the run that is resumed.
     """
     values = _parse(command, argv)
+    if command == "predict":
+        config = _predict_config(values)
+        refuse_occupied_output(config.output_dir)
+        return config
+    if command == "verify":
+        config = _verify_config(values)
+        refuse_occupied(config.workdir)
+        return config
     if command in _LEFT_OUT:
         if values.resume and _is_begun(values):
             return _resumed_config(command, values)
@@ -158,6 +180,27 @@ def config_from_flags(command: str, argv: Sequence[str]) -> RunConfig:
         data = dataclasses.replace(config.data, data_dir=values.data_dir)
         config = dataclasses.replace(config, data=data)
     return config
+
+
+def _predict_config(values: flags.FlagValues) -> PredictConfig:
+    names = [field.name for field in dataclasses.fields(PredictConfig)]
+    given = {name: values[name].value for name in names}
+    given["inputs"] = tuple(given["inputs"] or ())
+    if given["output_dir"] is None:
+        given["output_dir"] = _timestamped_folder("predict")
+    return PredictConfig(**given)
+
+
+def _verify_config(values: flags.FlagValues) -> VerifyConfig:
+    _refuse_without_effect(values)
+    data = {field.name: values[field.name].value for field in dataclasses.fields(DataConfig)}
+    return VerifyConfig(
+        DataConfig(**data), values.seed, values.workdir or _timestamped_folder("verify")
+    )
+
+
+def _timestamped_folder(command: str) -> str:
+    return f"runs/{command}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def is_help_requested(argv: Sequence[str]) -> bool:
@@ -201,6 +244,18 @@ def _flags_of(command: str) -> dict[str, list[_Flag]]:
     """The command's flags by heading."""
     if command in _CONTINUING:
         return {"Run": _CONTINUING[command]}
+    if command == "predict":
+        found = [_flag_of(field) for field in dataclasses.fields(PredictConfig)]
+        return {
+            "Prediction": [
+                dataclasses.replace(flag, is_required=flag.name == "inputs") for flag in found
+            ]
+        }
+    if command == "verify":
+        return {
+            title: [_flag_of(field) for field in dataclasses.fields(kind) if field.metadata]
+            for title, kind in (("Report", VerifyConfig), ("Data", DataConfig))
+        }
     parts = {"Run": RunConfig, **{name.capitalize(): kind for name, kind in _PARTS.items()}}
     by_title = {
         title: [
@@ -332,13 +387,31 @@ def _resumed_config(command: str, values: flags.FlagValues) -> RunConfig:
     return config
 
 
+def _refuse_without_effect(values: flags.FlagValues) -> None:
+    """Refuses flags that belong to another choice than the one made."""
+    belongs = {
+        "phantom_cases": ("dataset", "phantom"),
+        "phantom_domain": ("dataset", "phantom"),
+        "train_cases": ("split", "random"),
+        "num_folds": ("split", "folds"),
+        "percentiles": ("normalization", "percentile"),
+    }
+    for name, (choice, value) in belongs.items():
+        received = None
+        if values[choice].value != value:
+            received = f"--{choice}={values[choice].value}"
+        elif choice == "split" and values.cases is not None:
+            received = f"--cases={values.cases}, which is a split of its own,"
+        if values[name].present and received:
+            raise ConfigurationError(
+                f"--{name} belongs to --{choice}={value}.",
+                received=f"{received} --{name}={values[name].value}",
+                remedy=f"Leave out --{name}.",
+            )
+
+
 def _new_config(command: str, values: flags.FlagValues) -> RunConfig:
-    if values.dataset != "phantom" and values["phantom_cases"].present:
-        raise ConfigurationError(
-            "Only the phantom is made with a number of cases; a folder holds what it holds.",
-            received=f"--dataset={values.dataset} --phantom_cases={values.phantom_cases}",
-            remedy="Leave out --phantom_cases.",
-        )
+    _refuse_without_effect(values)
     by_name = values.flag_values_dict()
 
     def part(kind: type):
@@ -347,5 +420,5 @@ def _new_config(command: str, values: flags.FlagValues) -> RunConfig:
 
     configuration = part(RunConfig) | {name: kind(**part(kind)) for name, kind in _PARTS.items()}
     if configuration["workdir"] is None:
-        configuration["workdir"] = f"runs/{command}-{datetime.now():%Y%m%d-%H%M%S}"
+        configuration["workdir"] = _timestamped_folder(command)
     return RunConfig(command=command, **configuration)

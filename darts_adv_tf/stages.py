@@ -16,9 +16,10 @@ from darts_adv_tf import workdir
 from darts_adv_tf.builder import Builder
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config_file import load_config, save_config, versions
-from darts_adv_tf.data.batches import batch_indices
+from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.leaks import find_leaks
 from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
-from darts_adv_tf.errors import ConfigurationError, UserError
+from darts_adv_tf.errors import ConfigurationError, DataError, UserError
 from darts_adv_tf.evaluation import evaluate_segmenter, predict_labels
 from darts_adv_tf.exporting import export_segmenter
 from darts_adv_tf.genotype import GENOTYPE_FILE, Genotype, load_genotype, save_genotype
@@ -115,14 +116,28 @@ def _compare_workers(builder: Builder) -> None:
 def introduce(builder: Builder) -> None:
     """Reads the data, reports its repairs, and says how it is split and on which devices."""
     dataset, split = builder.dataset, builder.split
-    for line in dataset.repairs:
-        print(f"data: {line}")
+    leaks = find_leaks(dataset, split)
+    for finding in (*dataset.findings, *leaks):
+        print(f"data: {finding}")
+    _refuse_leaks(leaks)
     devices = builder.strategy.extended.worker_devices
     print("devices:", ", ".join(device.rpartition("device:")[-1] for device in devices))
     print(
         f"data: {len(dataset.cases)} cases of {dataset.name}, {len(split.train)} train, "
         f"{len(split.val)} val, {len(split.test)} test"
     )
+
+
+def _refuse_leaks(leaks: Sequence[Finding]) -> None:
+    spoiling = [finding for finding in leaks if finding.spoils]
+    if spoiling:
+        raise DataError(
+            "No image and no patient is both trained on and tested with: figures would tell what "
+            "was learned by heart.",
+            received=f"{len(spoiling)} such case(s), the first: {spoiling[0]}",
+            remedy="Take the copies out, or share out cases by a table: --cases=<case,split,"
+            "patient>.",
+        )
 
 
 def search(builder: Builder) -> Genotype:
@@ -181,15 +196,11 @@ def warnings(builder: Builder) -> dict[str, list[str]]:
 
 def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
     """Steps of Alg. 1 on a batch of each half of the training cases, compared where asked for."""
-    config, split = builder.config, builder.split
-    batch_size = config.training.batch_size
-    compare_every = config.training.compare_gradient_every
+    compare_every = builder.config.training.compare_gradient_every
+    streams = [builder.make_batches(cases) for cases in (builder.split.train, builder.split.val)]
 
     def step(number: int):
-        batches = [
-            batch_indices(cases, batch_size, config.seed, number)
-            for cases in (split.train, split.val)
-        ]
+        batches = [batches(number) for batches in streams]
         comparison = {}
         if compare_every and number % compare_every == 0:
             comparison = trainer.compare_second_order(*batches)
@@ -202,13 +213,8 @@ def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
 
 def retrain_step(builder: Builder, trainer: AdversarialTrainer | SegmentationTrainer) -> Step:
     """Steps on a batch of all training cases."""
-    config, cases = builder.config, builder.split.training
-    batch_size = config.training.batch_size
-
-    def step(number: int):
-        return trainer.step(batch_indices(cases, batch_size, config.seed, number))
-
-    return step
+    batches = builder.make_batches(builder.split.training)
+    return lambda number: trainer.step(batches(number))
 
 
 def restored_segmenter(builder: Builder) -> keras.Model:
@@ -239,7 +245,11 @@ def conclude(builder: Builder, segmenter: keras.Model | None) -> None:
 def evaluate(builder: Builder, segmenter: keras.Model) -> dict:
     """Writes metrics.json, per_case.csv and overlays.png; returns the metrics."""
     return evaluate_segmenter(
-        _compiled(segmenter), builder.dataset, builder.split, builder.config.workdir
+        _compiled(segmenter),
+        builder.dataset,
+        builder.split,
+        builder.config.workdir,
+        ratios=builder.ratios,
     )
 
 
@@ -248,7 +258,11 @@ def export(builder: Builder, segmenter: keras.Model) -> Path:
     test = list(builder.split.test[:NUM_PICTURED_CASES])
     dataset = builder.dataset
     return export_segmenter(
-        segmenter, builder.config.workdir, dataset.images[test], dataset.intensity_maximum
+        segmenter,
+        builder.config.workdir,
+        dataset.images[test],
+        dataset.preparation,
+        dataset.class_names,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from darts_adv_tf.data.phantom import load_phantom
+from tests.phantoms import load_phantoms
 
 REPOSITORY = Path(__file__).parents[1]
 TINY = (
@@ -125,7 +125,7 @@ class CommandLine:
 
 def write_cx_seg(folder: Path, num_cases: int = 6) -> None:
     """Writes phantoms in the folder layout of CX-SEG, 64x64 pixels."""
-    dataset = load_phantom(64, num_cases, seed=3)
+    dataset = load_phantoms(64, num_cases, seed=3)
     for part in ("png", *(f"mask/{organ}" for organ in dataset.class_names[1:])):
         (folder / part).mkdir(parents=True)
     for case, image, labels in zip(dataset.cases, dataset.images, dataset.labels, strict=True):

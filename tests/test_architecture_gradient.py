@@ -42,11 +42,12 @@ def problem():
     return game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
 
 
-def unrolled_objective(game, theta, phi, alpha, train_batch, val_batch):
+def unrolled_objective(game, theta, phi, alpha, train_batch, val_batch, state=()):
     """J_val after one step of gradient descent on L_S and L_D, written from Eqs. 1, 2, 8 and 9.
 
     Independent of `training_gradients`: each loss from its own forward passes, real and fake
-    masks in separate calls, sigmoids and logarithms as in the paper.
+    masks in separate calls, sigmoids and logarithms as in the paper. `state` holds the values of
+    the segmenter's other variables.
     """
 
     def judge(phi, masks):
@@ -54,15 +55,22 @@ def unrolled_objective(game, theta, phi, alpha, train_batch, val_batch):
         logits, _ = game.discriminator.stateless_call(phi, [], masks, *op_weights)
         return tf.sigmoid(logits)
 
+    def segment(theta, batch):
+        if state:
+            logits, _ = game.segmenter.stateless_call(theta, state, batch.images, training=True)
+        else:
+            logits, _ = game.segmenter.stateless_call(theta, [], batch.images)
+        return tf.nn.softmax(logits)
+
     def discriminator_loss(theta, phi, batch):
-        fake = tf.nn.softmax(game.segmenter.stateless_call(theta, [], batch.images)[0])
+        fake = segment(theta, batch)
         real = tf.one_hot(batch.labels, CLASSES, dtype=tf.float64)
         return -tf.reduce_mean(tf.math.log(judge(phi, real))) - tf.reduce_mean(
             tf.math.log(1 - judge(phi, fake))
         )
 
     def segmenter_loss(theta, phi, batch):
-        fake = tf.nn.softmax(game.segmenter.stateless_call(theta, [], batch.images)[0])
+        fake = segment(theta, batch)
         picked = tf.gather(fake, batch.labels, batch_dims=3)
         adversarial = -tf.reduce_mean(tf.math.log(judge(phi, fake)))
         return -tf.reduce_mean(tf.math.log(picked)) + game.adversarial_weight * adversarial
@@ -131,7 +139,7 @@ def test_first_order_is_the_gradient_without_a_virtual_step(problem):
     def at_unmoved_weights():
         with tf.GradientTape() as tape:
             tape.watch(alpha)
-            _, fake = game.segment(theta, val_batch.images)
+            fake = game.segment(theta, val_batch.images).fake_masks
             real = tf.one_hot(val_batch.labels, CLASSES, dtype=tf.float64)
             real_logits = game.discriminate(phi, alpha, val_batch.images, real)
             fake_logits = game.discriminate(phi, alpha, val_batch.images, fake)
@@ -184,6 +192,61 @@ def smooth_problem():
     random = np.random.default_rng(0)
     alpha = [tf.constant(random.normal(size=(14, 8))) for _ in range(2)]
     return game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
+
+
+def modal_segmenter():
+    """A segmenter without kinks, of layers that behave otherwise in training."""
+    layers = keras.layers
+    images = keras.Input((SIZE, SIZE, 1), dtype="float64")
+    features = images
+    for layer in (
+        layers.Conv2D(4, 3, padding="same", activation="softplus", dtype="float64"),
+        layers.BatchNormalization(dtype="float64"),
+        layers.AveragePooling2D(2, dtype="float64"),
+        layers.Dropout(0.3, seed=4, dtype="float64"),
+        layers.Conv2D(4, 3, padding="same", activation="tanh", dtype="float64"),
+        layers.UpSampling2D(2, dtype="float64"),
+        layers.LayerNormalization(dtype="float64"),
+        layers.Conv2D(CLASSES, 1, dtype="float64"),
+    ):
+        features = layer(features)
+    return keras.Model(images, features)
+
+
+@pytest.fixture(scope="module")
+def modal_problem(smooth_problem):
+    game, _, phi, *others = smooth_problem
+    segmenter = modal_segmenter()
+    game = AdversarialGame(segmenter, game.discriminator, CLASSES, 0.7, BATCH)
+    return game, values(segmenter), phi, *others
+
+
+def test_exact_with_normalization_and_dropout_equals_a_numeric_derivative(modal_problem):
+    game, theta, phi, alpha, train_batch, val_batch = modal_problem
+    state = [tf.constant(variable.value) for variable in game.segmenter.non_trainable_variables]
+    exact = compiled(lambda: architecture_gradient("exact", *modal_problem, UNROLL_RATE))()
+
+    @compiled
+    def objective(*alpha):
+        return unrolled_objective(game, theta, phi, alpha, train_batch, val_batch, state)
+
+    step = 1e-6
+    numeric = [np.zeros((14, 8)) for _ in alpha]
+    for cell in range(2):
+        for place in np.ndindex(14, 8):
+            change = np.zeros((14, 8))
+            change[place] = step
+            above, below = ([*alpha] for _ in range(2))
+            above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
+            numeric[cell][place] = (objective(*above) - objective(*below)) / (2 * step)
+    assert relative_error(exact.gradient, numeric) <= 1e-6
+    assert relative_error(exact.first_order, numeric) > 1e-3
+    # And the mode matters: otherwise a tangent of evaluation could not be told from it.
+    in_training, in_evaluation = (
+        game.segmenter.stateless_call(theta, state, train_batch.images, training=mode)[0]
+        for mode in (True, False)
+    )
+    assert np.abs(in_training - in_evaluation).max() > 0.1
 
 
 @pytest.mark.parametrize("mode", ["exact", "finite_difference", "first_order"])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.data.phantom import load_phantom
 from darts_adv_tf.genotype import load_genotype
 from darts_adv_tf.metrics import confusion_matrix, iou
 from tests.command_line import TINY, TINY_SEARCH, CommandLine, run_command, write_cx_seg
 from tests.events import read_events
+from tests.phantoms import load_phantoms
 
 CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
 FILES_OF_A_GENOTYPE = {"genotype.json", "genotype_normal.png", "genotype_reduction.png"}
@@ -239,11 +239,11 @@ def test_metrics_have_the_keys_of_the_contract_and_agree_with_the_cases(workdir)
 
 
 def test_the_exported_model_scores_what_metrics_json_says(workdir):
-    dataset = load_phantom(32, 8, seed=0)
+    dataset = load_phantoms(32, 8, seed=0)
     rows = read_csv(workdir("search") / "cases.csv")
     test = [dataset.cases.index(row["case"]) for row in rows if row["split"] == "test"]
     model = tf.saved_model.load(str(workdir("search") / "segmenter" / "1"))
-    images = tf.constant(dataset.images[test] * dataset.intensity_maximum)
+    images = tf.constant(dataset.images[test] * dataset.preparation.intensity_maximum)
     labels = model.signatures["serving_default"](images=images)["labels"].numpy()
     received = iou(confusion_matrix(dataset.labels[test], labels, len(CLASS_NAMES)))
     expected = list(read_metrics(workdir("search"))["iou"].values())

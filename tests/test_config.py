@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from darts_adv_tf.config import (
+    DATASETS,
+    AugmentationConfig,
     CollapseConfig,
     DataConfig,
     DistributionConfig,
@@ -36,7 +38,7 @@ def test_configurations_are_frozen():
 @pytest.mark.parametrize(
     "kind",
     [
-        *(DataConfig, ModelConfig, TrainingConfig, DistributionConfig),
+        *(DataConfig, AugmentationConfig, ModelConfig, TrainingConfig, DistributionConfig),
         *(ReliabilityConfig, CollapseConfig, RunConfig),
     ],
 )
@@ -231,8 +233,40 @@ def test_a_resumed_run_has_everything_in_common_but_what_no_result_follows_from(
         "on_nonfinite",
     }
     everything["reliability"].clear()
+    del everything["augmentation"]
+    later = {name for name in everything["data"] if name not in fixed["data"]}
+    assert "normalization" in later and "image_size" not in later
+    for name in later:
+        del everything["data"][name]
     assert fixed == everything
     assert json.loads(json.dumps(fixed)) == fixed
+
+
+def test_a_later_setting_counts_once_it_is_not_its_default():
+    augmentation = AugmentationConfig(augment_noise=0.25)
+    config = RunConfig(data=DataConfig(split="folds"), augmentation=augmentation)
+    fixed = config.fixed_settings()
+    assert fixed["data"]["split"] == "folds"
+    assert fixed["augmentation"] == {"augment_noise": 0.25}
+    listed = RunConfig(data=DataConfig(cases="mine.csv")).fixed_settings()
+    assert "cases" not in listed["data"]  # the run has a copy
+
+
+def test_texts_are_read_as_lists_and_numbers():
+    data = DataConfig(
+        classes="left_lung,heart", normalization="window", window="-1000,400.5", percentiles="1,99"
+    )
+    assert data.class_list == ("left_lung", "heart")
+    assert data.window_bounds == (-1000.0, 400.5)
+    assert data.percentile_bounds == (1.0, 99.0)
+    assert DataConfig().class_list is None and DataConfig().window_bounds is None
+
+
+def test_every_data_set_but_the_phantom_has_a_folder():
+    for name in DATASETS[1:]:
+        with pytest.raises(ConfigurationError, match="--data_dir"):
+            DataConfig(dataset=name)
+        DataConfig(dataset=name, data_dir="x")
 
 
 def test_importing_the_configuration_imports_no_tensorflow():

@@ -9,6 +9,7 @@ import pytest
 
 from darts_adv_tf import __version__
 from darts_adv_tf.config import (
+    AugmentationConfig,
     CollapseConfig,
     DataConfig,
     DistributionConfig,
@@ -24,7 +25,27 @@ from darts_adv_tf.errors import ConfigurationError
 UNUSUAL = RunConfig(
     command="train",
     data=DataConfig(
-        dataset="cx_seg", data_dir="somewhere", image_size=96, train_cases=50, phantom_cases=7
+        dataset="cx_seg",
+        data_dir="somewhere",
+        classes="heart,left_lung",
+        image_size=96,
+        keep_aspect=True,
+        normalization="percentile",
+        percentiles="1,98",
+        split="folds",
+        num_folds=3,
+        fold=2,
+        train_cases=50,
+        phantom_cases=7,
+        phantom_domain="mixed",
+    ),
+    augmentation=AugmentationConfig(
+        augment_rotation=5.0,
+        augment_scaling=0.1,
+        augment_shift=0.2,
+        augment_gamma=0.3,
+        augment_noise=0.4,
+        augment_flip=True,
     ),
     model=ModelConfig(
         backbone="fcn32s",
@@ -65,10 +86,63 @@ UNUSUAL = RunConfig(
 def test_json_there_and_back():
     assert from_json(to_json(UNUSUAL)) == UNUSUAL
     defaults = RunConfig()
-    for kind in ("data", "model", "training", "distribution", "reliability", "collapse"):
+    for kind in (
+        "data",
+        "augmentation",
+        "model",
+        "training",
+        "distribution",
+        "reliability",
+        "collapse",
+    ):
         for field in dataclasses.fields(getattr(UNUSUAL, kind)):
             unusual, usual = (getattr(getattr(c, kind), field.name) for c in (UNUSUAL, defaults))
-            assert unusual != usual or field.name == "discriminator", field.name
+            # Those left out contradict others here.
+            contradicts = field.name in ("discriminator", "window", "cases")
+            assert unusual != usual or contradicts, field.name
+    window = DataConfig(normalization="window", window="-10,20.5", cases="mine.csv")
+    config = RunConfig(data=window)
+    assert from_json(to_json(config)) == config
+
+
+def of_version_2(config):
+    """What version 2 of the format wrote: without anything that came later."""
+    content = json.loads(to_json(config)) | {"version": 2}
+    del content["augmentation"]
+    for name in SINCE_VERSION_3:
+        del content["data"][name]
+    return content
+
+
+SINCE_VERSION_3 = (
+    "classes",
+    "keep_aspect",
+    "normalization",
+    "window",
+    "percentiles",
+    "split",
+    "num_folds",
+    "fold",
+    "cases",
+    "phantom_domain",
+)
+
+
+def test_a_configuration_of_version_2_is_read_and_means_what_it_did():
+    config = RunConfig(data=DataConfig(dataset="cx_seg", data_dir="x", image_size=96), seed=3)
+    content = of_version_2(config)
+    assert from_json(json.dumps(content)) == config
+    # As checkpoints of that version hold it.
+    then = config.fixed_settings()
+    assert "augmentation" not in then and not set(SINCE_VERSION_3) & set(then["data"])
+    for name, value in (("image_size", 64), ("fold", 1)):
+        changed = json.loads(json.dumps(content))
+        changed["data"][name] = value
+        if name == "fold":
+            with pytest.raises(ConfigurationError, match="unknown: fold"):
+                from_json(json.dumps(changed))
+        else:
+            assert from_json(json.dumps(changed)).data.image_size == 64
 
 
 def test_json_records_the_versions():
@@ -103,7 +177,10 @@ def _set(path: str, value: object):
         (_set("data", []), "list for 'data'"),
         (_set("format", "something"), "format"),
         (_set("version", 1), "version"),
-        (_set("version", 3), "version"),
+        (_set("version", 4), "version"),
+        (_set("version", 3.0), "version"),
+        (lambda content: content["data"].pop("fold"), "missing: fold"),
+        (lambda content: content.pop("augmentation"), "missing: augmentation"),
         (lambda content: content.pop("reliability"), "missing: reliability"),
         (_set("reliability.checkpoint_every", "often"), "--checkpoint_every=often"),
         (_set("versions", None), "NoneType for versions"),

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import cv2
@@ -7,6 +8,7 @@ import pytest
 
 from darts_adv_tf import evaluation
 from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.split import Split
 from darts_adv_tf.errors import DataError, NonFiniteError
 from darts_adv_tf.evaluation import evaluate_segmenter, mean_shape, predict_labels
@@ -16,6 +18,11 @@ CLASS_NAMES = ("background", "lung", "heart")
 
 def one_hot(labels, num_classes=3):
     return np.eye(num_classes, dtype=np.float32)[labels]
+
+
+def read_table(workdir):
+    with open(workdir / "per_case.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def by_intensity(images):
@@ -45,7 +52,7 @@ def dataset():
         cases=("a", "b", "c", "d", "e,e", "f"),
         images=(shown[..., np.newaxis] / 10).astype(np.float32),
         labels=labels,
-        intensity_maximum=255.0,
+        preparation=Preparation(image_size=4),
     )
 
 
@@ -105,12 +112,161 @@ def test_metrics_and_baselines_by_hand(dataset, split, tmp_path):
         "mean_shape": {
             "mean_iou": pytest.approx((5 / 7 + 5 / 7) / 2),
             "mean_iou_organs": pytest.approx(5 / 7),
+            # Per case: right; pixel 0 is one away from the shape; pixel 2 of the shape likewise.
+            "mean_hd95_organs": pytest.approx((0 + 0.9 + 0.95) / 3),
+            "mean_assd_organs": pytest.approx((0 + 1 / 5 + 1 / 3) / 3),
         },
         "all_background": {
             "mean_iou": pytest.approx((6 / 12 + 0) / 2),
             "mean_iou_organs": pytest.approx(0),
+            "mean_hd95_organs": pytest.approx(np.hypot(1, 4)),
+            "mean_assd_organs": pytest.approx(np.hypot(1, 4)),
         },
     }
+
+
+def test_surface_distances_by_hand(dataset, split, tmp_path):
+    metrics = evaluate_segmenter(by_intensity, dataset, split, tmp_path)
+
+    # Cases d and e are right; in f the pixel before the lung is taken for lung.
+    assert metrics["hd95"] == {"lung": pytest.approx(0.95 / 3), "heart": None}
+    assert metrics["assd"] == {"lung": pytest.approx(1 / 3 / 3), "heart": None}
+    assert metrics["mean_hd95_organs"] == pytest.approx(0.95 / 3)
+    assert metrics["mean_assd_organs"] == pytest.approx(1 / 9)
+    assert metrics["num_missing"] == {"lung": 0, "heart": 0}
+    assert metrics["num_absent"] == {"lung": 0, "heart": 3}
+    assert "hd95_mm" not in metrics and "assd_mm" not in metrics
+
+
+def test_a_missed_organ_counts_as_the_diagonal(dataset, tmp_path):
+    # Case c has a heart, which is never predicted here.
+    metrics = evaluate_segmenter(
+        lambda images: one_hot(np.ones(images.shape[:3], int)),
+        dataset,
+        Split(train=(0,), val=(1,), test=(2, 3)),
+        tmp_path,
+    )
+
+    assert metrics["num_missing"] == {"lung": 0, "heart": 1}
+    assert metrics["hd95"]["heart"] == metrics["assd"]["heart"] == pytest.approx(np.hypot(1, 4))
+
+
+def test_distances_in_millimetres_need_every_test_cases_pixel_size(dataset, split, tmp_path):
+    sizes = np.array([[9.0, 9.0]] * 3 + [[9.0, 1.0], [9.0, 1.0], [9.0, 0.5]])
+    dataset = dataclasses.replace(dataset, pixel_sizes=sizes)
+    metrics = evaluate_segmenter(by_intensity, dataset, split, tmp_path)
+
+    assert metrics["hd95"]["lung"] == pytest.approx(0.95 / 3)
+    assert metrics["hd95_mm"] == {"lung": pytest.approx(0.5 * 0.95 / 3), "heart": None}
+    assert metrics["assd_mm"] == {"lung": pytest.approx(0.5 / 3 / 3), "heart": None}
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+
+    sizes[3] = np.nan
+    metrics = evaluate_segmenter(by_intensity, dataset, split, tmp_path)
+    assert "hd95_mm" not in metrics and "assd_mm" not in metrics
+    rows = read_table(tmp_path)
+    assert [row["hd95_mm_lung"] for row in rows] == ["", "0.000000", "0.475000"]
+    assert [row["assd_mm_lung"] for row in rows] == ["", "0.000000", "0.166667"]
+
+
+@pytest.fixture
+def chests(dataset):
+    """The cases as chests, whose right lung at times lies on the right; f's heart is not shown."""
+    class_names = ("background", "left_lung", "right_lung", "heart")
+    rows = ["1320", "1332", "1032", "1332", "0132", "1320"]
+    labels = np.array([[[int(pixel) for pixel in row]] for row in rows], np.uint8)
+    shown = labels.copy()
+    shown[3, 0] = 1, 0, 3, 2
+    shown[5, 0] = 1, 0, 0, 2
+    return dataclasses.replace(
+        dataset,
+        class_names=class_names,
+        images=(shown[..., np.newaxis] / 10).astype(np.float32),
+        labels=labels,
+    )
+
+
+def four_classes(images):
+    return one_hot(np.rint(images[..., 0] * 10).astype(int), 4)
+
+
+def test_cardiothoracic_ratios_against_the_masks_and_the_list(chests, split, tmp_path):
+    listed = {"d": 0.45, "f": 0.3, "of another data set": 0.9}
+    metrics = evaluate_segmenter(four_classes, chests, split, tmp_path, ratios=listed)
+
+    # True 2/4, 1/3, 1/3; predicted 1/4, 1/3 and none, as the heart is missed in f.
+    assert metrics["cardiothoracic_ratio"] == {
+        "masks": {
+            "mean_absolute_error": pytest.approx(0.125),
+            "correlation": pytest.approx(-1),
+            "num_cases": 2,
+            "num_missing": 1,
+        },
+        "ctr_ground_truth.csv": {
+            "mean_absolute_error": pytest.approx(0.2),
+            "correlation": None,
+            "num_cases": 1,
+            "num_missing": 1,
+        },
+    }
+    rows = read_table(tmp_path)
+    assert [row["ctr"] for row in rows] == ["0.250000", "0.333333", ""]
+    assert [row["ctr_true"] for row in rows] == ["0.500000", "0.333333", "0.333333"]
+    assert [row["ctr_listed"] for row in rows] == ["0.450000", "", "0.300000"]
+    # The mean shape is 1332, whose ratio is 2/4.
+    assert metrics["baselines"]["mean_shape"]["cardiothoracic_ratio"]["masks"] == {
+        "mean_absolute_error": pytest.approx((0 + 1 / 6 + 1 / 6) / 3),
+        "correlation": None,
+        "num_cases": 3,
+        "num_missing": 0,
+    }
+    blind = metrics["baselines"]["all_background"]["cardiothoracic_ratio"]["masks"]
+    assert (blind["num_cases"], blind["num_missing"]) == (0, 3)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+
+
+def test_without_a_list_ratios_are_held_against_the_masks_alone(chests, split, tmp_path):
+    metrics = evaluate_segmenter(four_classes, chests, split, tmp_path)
+
+    assert set(metrics["cardiothoracic_ratio"]) == {"masks"}
+    assert "ctr_listed" not in read_table(tmp_path)[0]
+
+
+def test_other_organs_have_no_cardiothoracic_ratio(dataset, split, tmp_path):
+    metrics = evaluate_segmenter(by_intensity, dataset, split, tmp_path, ratios={"d": 0.5})
+
+    assert "cardiothoracic_ratio" not in metrics
+    assert "ctr" not in read_table(tmp_path)[0]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("num_classes", [2, 12])
+@pytest.mark.parametrize("num_channels", [1, 2, 3, 5])
+def test_any_number_of_classes_and_channels_is_measured(num_classes, num_channels, tmp_path):
+    labels = np.arange(6 * 4 * 8, dtype=np.uint8).reshape(6, 4, 8) % num_classes
+    names = ("background", *(f"organ_{index}" for index in range(1, num_classes)))
+    shape = (*labels.shape, num_channels)
+    dataset = Dataset(
+        name="many",
+        class_names=names,
+        cases=tuple("abcdef"),
+        images=np.random.default_rng(0).random(shape, np.float32),
+        labels=labels,
+        preparation=Preparation(image_size=8),
+    )
+
+    def by_truth(images):
+        # Any image is taken for the first, which only some of the cases look like.
+        return one_hot(np.repeat(labels[:1], len(images), axis=0), num_classes)
+
+    metrics = evaluate_segmenter(
+        by_truth, dataset, Split(train=(0,), val=(1,), test=(2, 3, 4, 5)), tmp_path
+    )
+
+    assert tuple(metrics["iou"]) == names
+    assert tuple(metrics["hd95"]) == tuple(metrics["num_missing"]) == names[1:]
+    assert metrics["baselines"]["mean_shape"]["mean_iou"] is not None
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
 
 
 def test_baselines_know_nothing_of_the_test_cases(dataset, split, tmp_path):
@@ -133,6 +289,12 @@ def test_writes_exactly_the_files_of_the_contract(dataset, split, tmp_path):
         "iou",
         "dice",
         "mean_iou_per_case",
+        "num_missing",
+        "num_absent",
+        "mean_hd95_organs",
+        "mean_assd_organs",
+        "hd95",
+        "assd",
         "baselines",
     ]
 
@@ -147,10 +309,14 @@ def test_per_case_table_by_hand(dataset, split, tmp_path):
         "mean_iou",
         *("iou_background", "iou_lung", "iou_heart"),
         *("dice_background", "dice_lung", "dice_heart"),
+        *("hd95_lung", "hd95_heart"),
+        *("assd_lung", "assd_heart"),
     ]
     assert [row[0] for row in rows] == ["d", "e,e", "f"]
-    assert rows[0][1:] == ["1.000000", "1.000000", "1.000000", "", "1.000000", "1.000000", ""]
-    assert rows[2][1:] == ["0.583333", "0.666667", "0.500000", "", "0.800000", "0.666667", ""]
+    assert rows[0][1:8] == ["1.000000", "1.000000", "1.000000", "", "1.000000", "1.000000", ""]
+    assert rows[2][1:8] == ["0.583333", "0.666667", "0.500000", "", "0.800000", "0.666667", ""]
+    assert rows[0][8:] == ["0.000000", "", "0.000000", ""]
+    assert rows[2][8:] == ["0.950000", "", "0.333333", ""]
 
 
 def test_overlays_show_best_median_and_worst(dataset, split, tmp_path, monkeypatch):

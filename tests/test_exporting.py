@@ -9,19 +9,23 @@ import pytest
 import tensorflow as tf
 
 from darts_adv_tf import exporting
-from darts_adv_tf.data.phantom import load_phantom
-from darts_adv_tf.errors import StorageError
+from darts_adv_tf.data.preparation import Preparation
+from darts_adv_tf.errors import DataError, StorageError
 from darts_adv_tf.exporting import export_segmenter
+from darts_adv_tf.model_description import ModelDescription
 from darts_adv_tf.models.fcn32s import build_fcn32s
 from darts_adv_tf.models.unet import build_unet
+from tests.phantoms import load_phantoms
 
 SIZE, CLASSES, MAXIMUM = 32, 4, 255.0
+NAMES = ("background", "left_lung", "right_lung", "heart")
+PREPARATION = Preparation(SIZE)
 
 
 @pytest.fixture(scope="module")
 def images():
     """Preprocessed images (N, H, W, 1) in 0..1."""
-    return load_phantom(SIZE, 4, seed=0).images
+    return load_phantoms(SIZE, 4).images
 
 
 def make_segmenter(seed=0, channels=1, build=build_unet):
@@ -42,7 +46,10 @@ def segmenter():
 @pytest.fixture(scope="module")
 def workdir(segmenter, images, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("run")
-    assert export_segmenter(segmenter, workdir, images, MAXIMUM) == workdir / "segmenter" / "1"
+    assert (
+        export_segmenter(segmenter, workdir, images, PREPARATION, NAMES)
+        == workdir / "segmenter" / "1"
+    )
     return workdir
 
 
@@ -124,7 +131,8 @@ def test_it_runs_where_there_is_only_tensorflow(workdir, segmenter, images, tmp_
 def test_fcn32s_with_several_channels_is_exported_too(tmp_path):
     images = np.random.default_rng(0).uniform(size=(2, SIZE, SIZE, 3)).astype(np.float32)
     segmenter = make_segmenter(channels=3, build=build_fcn32s)
-    folder = export_segmenter(segmenter, tmp_path, images, 1023.0)
+    preparation = Preparation(SIZE, intensity_maximum=1023.0)
+    folder = export_segmenter(segmenter, tmp_path, images, preparation, NAMES)
     serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
     answer = serve(images=tf.constant(images * 1023.0))
     expected = tf.nn.softmax(segmenter(images))
@@ -134,7 +142,7 @@ def test_fcn32s_with_several_channels_is_exported_too(tmp_path):
 def test_a_new_export_replaces_the_old_one(images, tmp_path):
     other = make_segmenter(seed=3)
     for segmenter in (make_segmenter(seed=2), other):
-        export_segmenter(segmenter, tmp_path, images, MAXIMUM)
+        export_segmenter(segmenter, tmp_path, images, PREPARATION, NAMES)
     assert [path.name for path in (tmp_path / "segmenter").iterdir()] == ["1"]
     serve = tf.saved_model.load(str(tmp_path / "segmenter" / "1")).signatures["serving_default"]
     answer = serve(images=tf.constant(images * MAXIMUM))
@@ -156,23 +164,59 @@ def test_a_model_that_answers_otherwise_is_not_exported(
 
     monkeypatch.setattr(exporting, "ServedSegmenter", Wrong)
     with pytest.raises(RuntimeError, match=r"answers as the trained one does.*a difference of"):
-        export_segmenter(segmenter, tmp_path, images, MAXIMUM)
+        export_segmenter(segmenter, tmp_path, images, PREPARATION, NAMES)
     assert not (tmp_path / "segmenter" / "1").exists()
 
 
-def test_another_preprocessing_than_the_trainings_is_noticed(
-    segmenter, images, tmp_path, monkeypatch
-):
-    def without_scaling(images, image_size, intensity_maximum):
-        return tf.image.resize(images, (image_size, image_size))
+def test_another_preparation_than_the_trainings_is_noticed(segmenter, images, tmp_path):
+    class WithoutScaling(Preparation):
+        def _normalize(self, images):
+            return images
 
-    monkeypatch.setattr(exporting, "preprocess", without_scaling)
     with pytest.raises(RuntimeError, match="a difference of"):
-        export_segmenter(segmenter, tmp_path, images, MAXIMUM)
+        export_segmenter(segmenter, tmp_path, images, WithoutScaling(SIZE), NAMES)
+
+
+@pytest.mark.parametrize(
+    "preparation",
+    [
+        Preparation(SIZE, None, normalization="percentile", percentiles=(2.0, 95.0)),
+        Preparation(SIZE, None, normalization="window", window=(-100.0, 300.0)),
+        Preparation(SIZE, keeps_aspect=True),
+    ],
+    ids=["percentile", "window", "padded"],
+)
+def test_every_preparation_is_inside_the_exported_model(preparation, segmenter, tmp_path):
+    stored = np.random.default_rng(0).uniform(-150, 400, (2, 50, 70, 1)).astype(np.float32)
+    prepared = preparation.prepare_images(stored)
+    folder = export_segmenter(segmenter, tmp_path, prepared.numpy(), preparation, NAMES)
+    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    answer = serve(images=tf.constant(stored))
+    expected = preparation.restore(tf.nn.softmax(segmenter(prepared)), 50, 70)
+    np.testing.assert_allclose(answer["probabilities"], expected, rtol=0, atol=1e-5)
+    assert answer["labels"].shape == (2, 50, 70)
+
+
+def test_the_model_says_what_its_labels_mean(workdir):
+    folder = workdir / "segmenter" / "1"
+    assert ModelDescription.read(folder) == ModelDescription(NAMES, 1, 255.0)
+    assert ModelDescription.read(workdir) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"class_names": "ab", "num_channels": 1, "intensity_maximum": -1}']
+)
+def test_a_damaged_description_is_refused(text, tmp_path):
+    path = tmp_path / "assets.extra" / "description.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        ModelDescription.read(tmp_path)
+    assert caught.value.file == path
 
 
 def test_a_folder_that_cannot_be_written_is_told(segmenter, images, tmp_path):
     (tmp_path / "segmenter").write_text("a file where the folder should be")
     with pytest.raises(StorageError) as caught:
-        export_segmenter(segmenter, tmp_path, images, MAXIMUM)
+        export_segmenter(segmenter, tmp_path, images, PREPARATION, NAMES)
     assert caught.value.file == tmp_path / "segmenter" / "1"

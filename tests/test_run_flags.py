@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from darts_adv_tf.config import (
+    AugmentationConfig,
     CollapseConfig,
     DataConfig,
     DistributionConfig,
@@ -21,7 +22,7 @@ from darts_adv_tf.run_flags import config_from_flags, help_text, is_help_request
 
 FLAGFILES = sorted((Path(__file__).parents[1] / "flags").glob("*.flags"))
 PARTS = (
-    *(DataConfig, ModelConfig, TrainingConfig, DistributionConfig),
+    *(DataConfig, AugmentationConfig, ModelConfig, TrainingConfig, DistributionConfig),
     *(ReliabilityConfig, CollapseConfig),
 )
 SEARCH_ALONE = {
@@ -127,6 +128,15 @@ def test_help_shows_defaults_choices_and_needs_within_a_terminal():
             "--dataset=cx_seg --phantom_cases=9",
             "--phantom_cases",
         ),
+        (
+            "search",
+            ["--split=folds", "--train_cases=8"],
+            "--split=folds --train_cases=8",
+            "--train_cases",
+        ),
+        ("train", ["--cases=a.csv", "--train_cases=8"], "--cases=a.csv", "--train_cases"),
+        ("search", ["--num_folds=3"], "--split=random --num_folds=3", "--num_folds"),
+        ("search", ["--percentiles=1,2"], "--normalization=range", "--percentiles"),
         ("evaluate", [], "no --workdir", "--workdir="),
         ("export", ["--workdir=nowhere"], "--workdir=nowhere", "search"),
     ],

@@ -109,7 +109,7 @@ class Subject:
 
     Attributes:
         trainer: The `SearchTrainer`.
-        batches: The cases of the training and of the validation batch.
+        batches: The training and the validation batch.
         device: Where it runs.
     """
 
@@ -121,6 +121,7 @@ class Subject:
 
         from darts_adv_tf.adversarial_game import AdversarialGame
         from darts_adv_tf.builder import share_cores
+        from darts_adv_tf.data.batches import BatchArrays
         from darts_adv_tf.models.architecture import Architecture
         from darts_adv_tf.models.discriminator import SearchDiscriminator
         from darts_adv_tf.models.unet import build_unet
@@ -136,12 +137,12 @@ class Subject:
         size, batch_size = IMAGE_SIZE.value, BATCH_SIZE.value
         random = np.random.default_rng(0)
         shape = (2 * batch_size, size, size)
-        self.data = {
-            "strategy": strategy,
-            "images": random.uniform(size=(*shape, 1)).astype(np.float32),
-            "labels": random.integers(NUM_CLASSES, size=shape).astype(np.uint8),
-        }
-        self.batches = (range(batch_size), range(batch_size, 2 * batch_size))
+        images = random.uniform(size=(*shape, 1)).astype(np.float32)
+        labels = random.integers(NUM_CLASSES, size=shape).astype(np.uint8)
+        self.batches = tuple(
+            BatchArrays(images[cases], labels[cases])
+            for cases in (slice(batch_size), slice(batch_size, None))
+        )
         with strategy.scope():
             keras.utils.set_random_seed(0)
             discriminator = SearchDiscriminator(CHANNELS.value, CELLS.value)
@@ -157,7 +158,7 @@ class Subject:
                 LEARNING_RATE,
                 MODE.value,
                 LEARNING_RATE,
-                **self.data,
+                strategy,
             )
 
 
@@ -197,14 +198,14 @@ def measure_step() -> Figures:
 def measure_split() -> Figures:
     """The updates of a step as graphs of their own, in turn, after one run of each."""
     subject = Subject()
-    trainer, (train_cases, val_cases) = subject.trainer, subject.batches
+    trainer, (train_batch, val_batch) = subject.trainer, subject.batches
 
     from darts_adv_tf.training.segmentation import SegmentationTrainer
     from darts_adv_tf.training.trainer import weights
 
-    with subject.data["strategy"].scope():
+    with trainer.strategy.scope():
         alone = SegmentationTrainer(
-            trainer.game.segmenter, LEARNING_RATE, BATCH_SIZE.value, **subject.data
+            trainer.game.segmenter, LEARNING_RATE, BATCH_SIZE.value, trainer.strategy
         )
 
     def update_architecture(train_batch, val_batch):
@@ -214,9 +215,9 @@ def measure_split() -> Figures:
         return trainer._update_players(*trainer._players(), weights(trainer.architecture), batch)
 
     parts = {
-        "alpha": (trainer.on_replicas(update_architecture), train_cases, val_cases),
-        "players": (trainer.on_replicas(update_players), train_cases),
-        "theta_alone": (alone.step, train_cases),
+        "alpha": (trainer.on_replicas(update_architecture), train_batch, val_batch),
+        "players": (trainer.on_replicas(update_players), train_batch),
+        "theta_alone": (alone.step, train_batch),
     }
     for name, part in parts.items():
         print(f"{name}: first run {seconds_of(*part):.2f} s", flush=True)
@@ -239,7 +240,7 @@ def count_nodes() -> Figures:
     def step(batches):
         return trainer.strategy.run(trainer.train_step, args=batches)
 
-    batches = tuple(trainer._share_out(cases) for cases in subject.batches)
+    batches = tuple(trainer._share_out(*batch) for batch in subject.batches)
     graph = step.get_concrete_function(batches).graph.as_graph_def()
     in_functions = sum(len(function.node_def) for function in graph.library.function)
     return {

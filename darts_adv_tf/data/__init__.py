@@ -1,1 +1,1 @@
-"""Sources of labelled images, their split into cases, and the order of the batches."""
+"""From files to batches: decoding, sources, checks, preparation, split, order of the batches."""

@@ -1,9 +1,75 @@
-"""The order in which training meets its cases."""
+"""The order in which training meets its cases, and the batches in that order."""
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
+
+from darts_adv_tf.data.augmentation import Augmentation
+from darts_adv_tf.data.dataset import Dataset
+
+
+class BatchArrays(NamedTuple):
+    """A global batch.
+
+    Attributes:
+        images: float32 (N, S, S, C), prepared.
+        labels: uint8 (N, S, S), class indices.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class BatchStream:
+    """The batches of some cases, the next one made by a thread while training works on this one.
+
+    Every batch is a pure function of seed and step.
+
+    Args:
+        dataset: Holds the cases.
+        cases: Distinct indices of cases.
+        batch_size: Number of cases in a batch.
+        seed: Of the order and the augmentation.
+        augmentation: Varies each case anew in each epoch.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        cases: Sequence[int],
+        batch_size: int,
+        seed: int,
+        augmentation: Augmentation | None = None,
+    ):
+        self.dataset = dataset
+        self.cases = cases
+        self.batch_size = batch_size
+        self.seed = seed
+        self.augmentation = augmentation
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._next: tuple[int, Future] | None = None
+
+    def __call__(self, step: int) -> BatchArrays:
+        """The batch of a step, counted from 0."""
+        expected, made = self._next or (None, None)
+        batch = made.result() if expected == step else self.make(step)
+        self._next = step + 1, self._thread.submit(self.make, step + 1)
+        return batch
+
+    def make(self, step: int) -> BatchArrays:
+        """The batch of a step, made here and now."""
+        indices = batch_indices(self.cases, self.batch_size, self.seed, step)
+        images, labels = self.dataset.images[indices], self.dataset.labels[indices]
+        if self.augmentation is not None:
+            epochs = (step * self.batch_size + np.arange(self.batch_size)) // len(self.cases)
+            for place, (epoch, case) in enumerate(zip(epochs, indices, strict=True)):
+                images[place], labels[place] = self.augmentation(
+                    images[place], labels[place], (self.seed, int(epoch), int(case))
+                )
+        return BatchArrays(images, labels)
 
 
 def batch_indices(cases: Sequence[int], batch_size: int, seed: int, step: int) -> np.ndarray:

@@ -8,8 +8,8 @@ import hashlib
 
 import numpy as np
 
-CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
-"""Chest radiographs: a class's place here is its index. Left and right are the patient's."""
+from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.preparation import Preparation
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,12 +20,15 @@ class Dataset:
         name: The source, as `--dataset` names it.
         class_names: Names of the classes; a class's place is its index in `labels`.
         cases: N distinct names, one a case.
-        images: float32 (N, H, W, C), preprocessed: `intensity_maximum` is 1.
+        images: float32 (N, H, W, C), prepared.
         labels: uint8 (N, H, W), class indices.
-        intensity_maximum: The largest intensity that the stored images can hold; preprocessing
-            divides by it.
-        repairs: One line for each fault of the data that was found, naming the case and what was
-            done about it.
+        preparation: How the images were prepared, and others are to be for the same segmenter.
+        patients: N names, whose image each is; each case's own name unless given.
+        folds: The N cases' folds in the source's own split; empty if it has none.
+        pixel_sizes: float (N, 2), height and width of a pixel of `images` in mm, nan where
+            unknown; all unknown unless given.
+        has_whole_organs: Whether every case shows every organ, in one part.
+        findings: What was found wrong with the data, and what was done about it.
 
     Raises:
         ValueError: If the parts do not belong together.
@@ -36,8 +39,12 @@ class Dataset:
     cases: tuple[str, ...]
     images: np.ndarray
     labels: np.ndarray
-    intensity_maximum: float
-    repairs: tuple[str, ...] = ()
+    preparation: Preparation
+    patients: tuple[str, ...] = ()
+    folds: tuple[str, ...] = ()
+    pixel_sizes: np.ndarray | None = None
+    has_whole_organs: bool = False
+    findings: tuple[Finding, ...] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 of all cases, by which a resumed run knows its data."""
@@ -49,6 +56,15 @@ class Dataset:
 
     def __post_init__(self):
         num_cases = len(self.cases)
+        if not self.patients:
+            object.__setattr__(self, "patients", self.cases)
+        if self.pixel_sizes is None:
+            object.__setattr__(self, "pixel_sizes", np.full((num_cases, 2), np.nan))
+        for name, values in (("patients", self.patients), ("pixel_sizes", self.pixel_sizes)):
+            if len(values) != num_cases:
+                raise ValueError(f"There is one of {name} a case. Received: {len(values)}")
+        if len(self.folds) not in (0, num_cases):
+            raise ValueError(f"There is one fold a case, or none. Received: {len(self.folds)}")
         if len(set(self.cases)) != num_cases:
             raise ValueError("The names of the cases are distinct. Received duplicates.")
         if self.images.ndim != 4 or self.images.dtype != np.float32:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from darts_adv_tf.files import write_text
 
 CASES_FILE = "cases.csv"
 CASES_HEADER = ("case", "split")
+PARTS = ("train", "val", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,19 +34,27 @@ class Split:
         """The training cases, both halves together, ascending."""
         return tuple(sorted(self.train + self.val))
 
+    def part_of(self) -> dict[int, str]:
+        """The part of each case, by its index, ascending."""
+        parts = {index: part for part in PARTS for index in getattr(self, part)}
+        return dict(sorted(parts.items()))
 
-def split_cases(num_cases: int, train_cases: int, seed: int) -> Split:
+
+def split_at_random(patients: Sequence[str], train_cases: int, seed: int) -> Split:
     """Draws the training cases, halves them, and leaves the rest for the test.
 
+    A patient's cases stay together, in each half too. Where they do not fill a half to the case,
+    it has fewer.
+
     Args:
-        num_cases: Number of cases in the data set.
+        patients: Each case's patient.
         train_cases: Number of training cases; `train` gets the extra one of an odd number.
-        seed: Keys the draw; with the same seed a larger `train_cases` keeps all of a smaller one's
-            cases among the training cases.
+        seed: Keys the draw; where each patient has one case, a larger `train_cases` keeps all of
+            a smaller one's cases among the training cases.
 
     Raises:
         ConfigurationError: If there are less than two training cases.
-        DataError: If no test case would be left.
+        DataError: If no test case would be left, or a half stays empty.
     """
     if train_cases < 2:
         raise ConfigurationError(
@@ -52,16 +62,68 @@ def split_cases(num_cases: int, train_cases: int, seed: int) -> Split:
             received=f"train_cases={train_cases}",
             remedy="Raise --train_cases.",
         )
+    num_cases = len(patients)
     if train_cases >= num_cases:
         raise DataError(
             "The training cases leave at least one case of the data set for the test.",
             received=f"train_cases={train_cases} of {num_cases} cases",
             remedy=f"Add cases to the data set, or set --train_cases below {num_cases}.",
         )
-    order = np.random.default_rng(seed).permutation(num_cases)
+    groups = _shuffled_groups(patients, range(num_cases), seed)
     half = (train_cases + 1) // 2
-    parts = np.split(order, (half, train_cases))
-    return Split(*(tuple(sorted(part.tolist())) for part in parts))
+    train, groups = _fill(groups, half)
+    val, groups = _fill(groups, train_cases - half)
+    return _checked(train, val, [index for group in groups for index in group])
+
+
+def split_into_folds(patients: Sequence[str], num_folds: int, fold: int, seed: int) -> Split:
+    """Takes one of several equal parts for the test, and halves the rest into train and val.
+
+    Over all folds, each case is tested once. A patient's cases stay together.
+
+    Args:
+        patients: Each case's patient.
+        num_folds: Number of parts.
+        fold: The part that is tested, from 0.
+        seed: Keys the draw of the parts, the same for all folds, and the halves.
+
+    Raises:
+        DataError: If there are fewer patients than a part each and two more to halve need.
+    """
+    groups = _shuffled_groups(patients, range(len(patients)), seed)
+    if len(groups) < num_folds:
+        raise DataError(
+            "Each fold holds at least one patient.",
+            received=f"--num_folds={num_folds}, {len(groups)} patients",
+            remedy=f"Use --num_folds={len(groups)} or less.",
+        )
+    folds = _deal(groups, num_folds)
+    test = set(folds[fold])
+    return _halved(patients, [i for i in range(len(patients)) if i not in test], sorted(test), seed)
+
+
+def split_by_source(patients: Sequence[str], folds: Sequence[str], fold: int, seed: int) -> Split:
+    """Takes one fold of the source's own split for the test, and halves the rest.
+
+    Args:
+        patients: Each case's patient.
+        folds: Each case's fold, by name.
+        fold: Which of them, in the order of their names, is tested.
+        seed: Keys the halves.
+
+    Raises:
+        ConfigurationError: If the source has no split of its own, or not that many folds.
+    """
+    names = sorted(set(folds))
+    if not 0 <= fold < len(names):
+        raise ConfigurationError(
+            "--split=source takes a fold of a data set that comes in folds.",
+            received=f"--fold={fold}, and the folds {', '.join(names) or '(none)'}",
+            remedy="Leave out --split for a random split, or use --split=folds.",
+        )
+    test = [index for index, name in enumerate(folds) if name == names[fold]]
+    training = [index for index, name in enumerate(folds) if name != names[fold]]
+    return _halved(patients, training, test, seed)
 
 
 def write_cases_csv(path: str | Path, dataset: Dataset, split: Split) -> None:
@@ -70,11 +132,10 @@ def write_cases_csv(path: str | Path, dataset: Dataset, split: Split) -> None:
     Raises:
         StorageError: If the file cannot be written.
     """
-    parts = {index: part for part, indices in _parts(split).items() for index in indices}
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(CASES_HEADER)
-    writer.writerows((dataset.cases[index], parts[index]) for index in sorted(parts))
+    writer.writerows((dataset.cases[index], part) for index, part in split.part_of().items())
     write_text(path, table.getvalue())
 
 
@@ -85,42 +146,137 @@ def read_cases_csv(path: str | Path, dataset: Dataset) -> Split:
         DataError: If the file cannot be read, breaks its form, or does not list each case of the
             data set once.
     """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _refuse(path, getattr(error, "strerror", None) or error) from error
-    if tuple(header) != CASES_HEADER:
-        raise _refuse(path, f"columns {','.join(header)}")
-
-    known = {case: index for index, case in enumerate(dataset.cases)}
-    parts: dict[str, list[int]] = {part: [] for part in ("train", "val", "test")}
-    seen = set()
-    for line, row in enumerate(rows, start=2):
-        case, part = row if len(row) == 2 else (None, None)
-        if part not in parts:
-            raise _refuse(path, f"line {line}: {','.join(row)}")
-        if case not in known:
-            raise _refuse(path, f"line {line}: case {case}, which the data set does not hold")
-        if case in seen:
-            raise _refuse(path, f"line {line}: case {case} for the second time")
-        seen.add(case)
-        parts[part].append(known[case])
-    unlisted = [case for case in dataset.cases if case not in seen]
+    listed = ListedCases.read(path)
+    listed.require_known(dataset.cases)
+    unlisted = [case for case in dataset.cases if case not in listed.parts]
     if unlisted:
         raise _refuse(path, f"{len(unlisted)} case(s) missing, the first is {unlisted[0]}")
-    return Split(**{part: tuple(sorted(indices)) for part, indices in parts.items()})
+    return listed.split(dataset, seed=None)
 
 
-def _parts(split: Split) -> dict[str, tuple[int, ...]]:
-    return {"train": split.train, "val": split.val, "test": split.test}
+@dataclasses.dataclass(frozen=True)
+class ListedCases:
+    """A table of cases: the user's own split (`--cases`), or that of a run.
+
+    Its columns are case and split, and patient where the user knows better than the source whose
+    case it is. Cases that are not listed take no part.
+
+    Attributes:
+        path: Where it was read.
+        parts: train, val or test, by case.
+        patients: By case; empty without that column.
+    """
+
+    path: Path
+    parts: dict[str, str]
+    patients: dict[str, str]
+
+    @classmethod
+    def read(cls, path: str | Path) -> "ListedCases":
+        """Reads a table.
+
+        Raises:
+            DataError: If the file cannot be read, or breaks its form.
+        """
+        try:
+            with open(path, newline="", encoding="utf-8-sig") as file:
+                header, *rows = list(csv.reader(file, strict=True)) or [[]]
+        except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+            raise _refuse(path, getattr(error, "strerror", None) or error) from error
+        if tuple(header) not in (CASES_HEADER, (*CASES_HEADER, "patient")):
+            raise _refuse(path, f"columns {','.join(header)[:200]}")
+        parts, patients = {}, {}
+        for line, row in enumerate(rows, start=2):
+            if len(row) != len(header) or row[1] not in PARTS:
+                raise _refuse(path, f"line {line}: {','.join(row)[:200]}")
+            if row[0] in parts:
+                raise _refuse(path, f"line {line}: case {row[0]} for the second time")
+            parts[row[0]] = row[1]
+            if len(row) > len(CASES_HEADER):
+                patients[row[0]] = row[2]
+        return cls(Path(path), parts, patients)
+
+    def require_known(self, cases: Sequence[str]) -> None:
+        """Refuses cases that the data set does not hold.
+
+        Raises:
+            DataError: There is such a case.
+        """
+        known = set(cases)
+        for line, case in enumerate(self.parts, start=2):
+            if case not in known:
+                raise _refuse(
+                    self.path, f"line {line}: case {case}, which the data set does not hold"
+                )
+
+    def split(self, dataset: Dataset, seed: int | None) -> Split:
+        """The listed split of a data set, all of whose cases are listed.
+
+        Args:
+            dataset: The listed cases.
+            seed: Halves the training cases by patient where no case is listed as val; None
+                leaves them as listed.
+        """
+        places = {part: [] for part in PARTS}
+        for index, case in enumerate(dataset.cases):
+            places[self.parts[case]].append(index)
+        if seed is not None and not places["val"]:
+            return _halved(dataset.patients, places["train"], places["test"], seed)
+        return Split(**{part: tuple(indices) for part, indices in places.items()})
+
+
+def _shuffled_groups(patients: Sequence[str], cases: Sequence[int], seed: int) -> list[list[int]]:
+    """The cases by patient, the patients in an order drawn by the seed."""
+    groups: dict[str, list[int]] = {}
+    for case in cases:
+        groups.setdefault(patients[case], []).append(case)
+    in_order = list(groups.values())
+    return [in_order[place] for place in np.random.default_rng(seed).permutation(len(in_order))]
+
+
+def _fill(groups: list[list[int]], size: int) -> tuple[list[int], list[list[int]]]:
+    """Takes groups in turn as long as they fit; returns their cases, and the groups left."""
+    taken, left = [], []
+    for group in groups:
+        if len(taken) + len(group) <= size:
+            taken += group
+        else:
+            left.append(group)
+    return taken, left
+
+
+def _deal(groups: list[list[int]], num_parts: int) -> list[list[int]]:
+    """Gives each group to the part that has the fewest cases."""
+    parts: list[list[int]] = [[] for _ in range(num_parts)]
+    for group in groups:
+        min(parts, key=len).extend(group)
+    return parts
+
+
+def _halved(
+    patients: Sequence[str], training: Sequence[int], test: Sequence[int], seed: int
+) -> Split:
+    train, val = _deal(_shuffled_groups(patients, training, seed), 2)
+    return _checked(train, val, test)
+
+
+def _checked(train: Sequence[int], val: Sequence[int], test: Sequence[int]) -> Split:
+    for name, cases in (("train", train), ("val", val), ("test", test)):
+        if not cases:
+            raise DataError(
+                "A split has at least one case each to train, to validate and to test.",
+                received=f"no {name} case, since a patient's cases stay together",
+                remedy="Add patients, or change --train_cases.",
+            )
+    return Split(*(tuple(sorted(part)) for part in (train, val, test)))
 
 
 def _refuse(path: str | Path, received: object) -> DataError:
     return DataError(
         "A list of cases has the columns case,split and names each case of the data set once, "
-        "as train, val or test.",
+        "as train, val or test; a third column may be patient.",
         received=received,
         file=path,
-        remedy="Use the data set that the run was made with, or start a new work directory.",
+        remedy="Use the data set that the list was made for; for a run, or start a new work "
+        "directory.",
     )

@@ -45,11 +45,12 @@ def draw_overlays(
     """Draws a row a case: the image, the truth over it, the prediction over it.
 
     Both are drawn as contours in the colours of their classes; over the prediction the pixels on
-    which it is wrong are shaded. Grey values are stretched, image by image, so that a dark
+    which it is wrong are shaded. Intensities are stretched, image by image, so that a dark
     exposure can be judged too.
 
     Args:
-        images: (N, H, W, C) intensities; of several channels the mean is shown.
+        images: (N, H, W, C) intensities; three channels are shown as red, green and blue, of any
+            other number the mean in grey.
         labels, predictions: (N, H, W), class indices.
         titles: N texts, one above each row.
         class_names: K names, the background first.
@@ -112,19 +113,14 @@ def draw_overlays(
 
 
 def _draw_image(axes: Axes, image: np.ndarray) -> None:
-    grey = image.mean(axis=-1)
-    darkest, brightest = np.percentile(grey, (0.5, 99.5))
+    shown = image if image.shape[-1] == 3 else image.mean(axis=-1)
+    # One stretch for all channels, which keeps the hues.
+    darkest, brightest = np.percentile(shown, (0.5, 99.5))
     # Room above the brightest keeps it darker than the contours.
     headroom = 0.25 * (brightest - darkest) + 1e-6
+    stretched = np.clip((shown - darkest) / (brightest + headroom - darkest), 0, 1)
     axes.axis("off")
-    axes.imshow(
-        grey,
-        cmap="gray",
-        vmin=darkest,
-        vmax=brightest + headroom,
-        aspect="auto",
-        interpolation="bilinear",
-    )
+    axes.imshow(stretched, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="bilinear")
 
 
 def _draw_contours(axes: Axes, labels: np.ndarray, colours: Sequence) -> None:

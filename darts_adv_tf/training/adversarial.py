@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
+from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors, Updates
 from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
 
 
@@ -12,11 +12,13 @@ class AdversarialTrainer(Trainer):
     Args:
         game: The players, built.
         learning_rate: Of both Adam optimizers.
-        **data: See `Trainer`.
+        strategy: See `Trainer`.
     """
 
-    def __init__(self, game: AdversarialGame, learning_rate: float, **data):
-        super().__init__(**data)
+    def __init__(
+        self, game: AdversarialGame, learning_rate: float, strategy: tf.distribute.Strategy
+    ):
+        super().__init__(strategy)
         self.game = game
         self.segmenter_optimizer = make_optimizer(learning_rate)
         self.discriminator_optimizer = make_optimizer(learning_rate)
@@ -43,8 +45,9 @@ class AdversarialTrainer(Trainer):
     def _update_players(
         self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch
     ) -> Metrics:
-        gradients, metrics = self._player_gradients(theta, phi, alpha, batch)
-        self._move_players(*gradients, only_if=are_finite(metrics))
+        segmenter_pass = SegmenterPass(self.game, theta, batch)
+        gradients, metrics = self._player_gradients(theta, phi, alpha, batch, segmenter_pass)
+        self._move_players(*gradients, segmenter_pass.updates, only_if=are_finite(metrics))
         return metrics
 
     def _player_gradients(
@@ -53,7 +56,7 @@ class AdversarialTrainer(Trainer):
         phi: Tensors,
         alpha: Tensors,
         batch: Batch,
-        segmenter_pass: SegmenterPass | None = None,
+        segmenter_pass: SegmenterPass,
     ) -> tuple[tuple[Tensors, Tensors], Metrics]:
         """By theta and by phi, of the global batch; and what to report of them."""
         gradients = self.game.training_gradients(theta, phi, alpha, batch, segmenter_pass)
@@ -70,7 +73,11 @@ class AdversarialTrainer(Trainer):
             "gradient_norm/discriminator": discriminator_norm,
         }
 
-    def _move_players(self, by_theta: Tensors, by_phi: Tensors, only_if: tf.Tensor):
+    def _move_players(
+        self, by_theta: Tensors, by_phi: Tensors, updates: Updates, only_if: tf.Tensor
+    ):
+        # Before theta, whose update starts from what these make of it.
+        self._keep(updates, only_if)
         for model, optimizer, gradients in (
             (self.game.segmenter, self.segmenter_optimizer, by_theta),
             (self.game.discriminator, self.discriminator_optimizer, by_phi),

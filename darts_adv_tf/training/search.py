@@ -1,17 +1,31 @@
 """The search: Alg. 1 of the paper."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
 from darts_adv_tf.architecture_gradient import (
     ArchitectureGradientMode,
     architecture_gradient,
+    no_tangent,
+    tangent_error,
 )
 from darts_adv_tf.distribution import sum_over_replicas
 from darts_adv_tf.models.architecture import Architecture
+from darts_adv_tf.models.own_segmenter import OwnSegmenter
 from darts_adv_tf.training.adversarial import AdversarialTrainer
-from darts_adv_tf.training.fused_adam import handle
-from darts_adv_tf.training.trainer import Metrics, are_finite, make_optimizer, values, weights
+from darts_adv_tf.training.trainer import (
+    Metrics,
+    are_finite,
+    assign_here,
+    make_optimizer,
+    values,
+    weights,
+)
+
+TANGENT_TOLERANCE = 1e-3
+"""Far above the rounding of float32 (1e-6 and less), and below what a lost operation brings."""
 
 
 class SearchTrainer(AdversarialTrainer):
@@ -24,7 +38,7 @@ class SearchTrainer(AdversarialTrainer):
         architecture_learning_rate: Of alpha's Adam, whose first beta is 0.5 as in DARTS.
         gradient_mode: See `architecture_gradient`.
         unroll_rate: eta of Eq. 9.
-        **data: See `Trainer`.
+        strategy: See `Trainer`.
     """
 
     def __init__(
@@ -35,15 +49,17 @@ class SearchTrainer(AdversarialTrainer):
         architecture_learning_rate: float,
         gradient_mode: ArchitectureGradientMode,
         unroll_rate: float,
-        **data,
+        strategy: tf.distribute.Strategy,
     ):
-        super().__init__(game, learning_rate, **data)
+        super().__init__(game, learning_rate, strategy)
         self.architecture = architecture
         self.gradient_mode = gradient_mode
         self.unroll_rate = unroll_rate
         self.architecture_optimizer = make_optimizer(architecture_learning_rate, beta_1=0.5)
         self.architecture_optimizer.build(architecture.trainable_variables)
-        self.compare_second_order = self.on_replicas(self._compare_second_order)
+        self._compare = self.on_replicas(self._compare_second_order)
+        # The program's own segmenters are known to have a tangent.
+        self._needs_trial = isinstance(game.segmenter, OwnSegmenter)
 
     @property
     def parts(self):
@@ -51,6 +67,27 @@ class SearchTrainer(AdversarialTrainer):
             "architecture": self.architecture,
             "architecture_optimizer": self.architecture_optimizer,
         }
+
+    def step(self, train_cases: Sequence[int], val_cases: Sequence[int]) -> dict[str, float]:
+        """One step on all replicas; see `Trainer`.
+
+        Raises:
+            ConfigurationError: The gradient is to be exact, which this segmenter does not permit.
+        """
+        if self.gradient_mode == "exact":
+            self._try_tangent(train_cases)
+        return super().step(train_cases, val_cases)
+
+    def compare_second_order(
+        self, train_cases: Sequence[int], val_cases: Sequence[int]
+    ) -> dict[str, float]:
+        """How far the finite difference is from the exact second-order part, at these weights.
+
+        Raises:
+            ConfigurationError: As `step`.
+        """
+        self._try_tangent(train_cases)
+        return self._compare(train_cases, val_cases)
 
     def train_step(self, train_batch: Batch, val_batch: Batch) -> Metrics:
         """Updates alpha, then theta and phi."""
@@ -65,10 +102,27 @@ class SearchTrainer(AdversarialTrainer):
         )
         metrics |= metrics_of_players
         finite = are_finite(metrics)
-        self._move_players(*gradients, only_if=finite)
+        self._move_players(*gradients, segmenter_pass.updates, only_if=finite)
         # Whether the players can follow shows only at the new alpha.
         _put_back(of_alpha, before, unless=finite)
         return metrics
+
+    def _try_tangent(self, cases: Sequence[int]):
+        """Once, on images of the size of the steps, on which some of TensorFlow's errors depend."""
+        if not self._needs_trial:
+            return
+        self._needs_trial = False
+
+        def trial(batch):
+            error = tangent_error(self.game, weights(self.game.segmenter), batch.images)
+            return {"error": self._everywhere(error)}
+
+        error = self.on_replicas(trial)(cases)["error"]
+        if error > TANGENT_TOLERANCE:
+            raise no_tangent(
+                f"a segmenter whose derivatives forwards and backwards differ by {error:.1%}: "
+                "some operation has none, or a wrong one, in TensorFlow"
+            )
 
     def architecture_gradient(self, mode: ArchitectureGradientMode, train_batch, val_batch):
         """The gradient at the present weights; see `architecture_gradient`."""
@@ -93,7 +147,6 @@ class SearchTrainer(AdversarialTrainer):
         return metrics
 
     def _compare_second_order(self, train_batch: Batch, val_batch: Batch) -> Metrics:
-        """How far the finite difference is from the exact second-order part, at these weights."""
         exact, difference = (
             tf.concat(
                 sum_over_replicas(
@@ -115,7 +168,4 @@ class SearchTrainer(AdversarialTrainer):
 def _put_back(variables, before: Tensors, unless: tf.Tensor):
     """Gives variables the values of before, unless a scalar bool says that they keep theirs."""
     for variable, value in zip(variables, before, strict=True):
-        # On each replica its own copy: Keras's variables refuse to be assigned to there.
-        tf.raw_ops.AssignVariableOp(
-            resource=handle(variable), value=tf.where(unless, variable.value, value)
-        )
+        assign_here(variable, tf.where(unless, variable.value, value))

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import Batch
+from darts_adv_tf.adversarial_game import Batch, call_in_training
 from darts_adv_tf.losses import segmentation_loss
 from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
 
@@ -14,11 +14,17 @@ class SegmentationTrainer(Trainer):
         segmenter: A built model.
         learning_rate: Of Adam.
         global_batch_size: Images of a batch over all replicas.
-        **data: See `Trainer`.
+        strategy: See `Trainer`.
     """
 
-    def __init__(self, segmenter, learning_rate: float, global_batch_size: int, **data):
-        super().__init__(**data)
+    def __init__(
+        self,
+        segmenter,
+        learning_rate: float,
+        global_batch_size: int,
+        strategy: tf.distribute.Strategy,
+    ):
+        super().__init__(strategy)
         self.segmenter = segmenter
         self.global_batch_size = global_batch_size
         self.segmenter_optimizer = make_optimizer(learning_rate)
@@ -33,15 +39,13 @@ class SegmentationTrainer(Trainer):
         theta = weights(self.segmenter)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(theta)
-            frozen = [variable.value for variable in self.segmenter.non_trainable_variables]
-            logits, _ = self.segmenter.stateless_call(theta, frozen, batch.images)
+            logits, updates = call_in_training(self.segmenter, theta, batch.images)
             loss = tf.reduce_sum(segmentation_loss(batch.labels, logits)) / self.global_batch_size
         by_theta, norm = self._sum_up(tape.gradient(loss, theta))
         metrics = {"loss/segmentation": loss, "gradient_norm/segmenter": norm}
+        finite = are_finite(metrics)
+        self._keep(updates, finite)
         self._apply(
-            self.segmenter_optimizer,
-            by_theta,
-            self.segmenter.trainable_variables,
-            only_if=are_finite(metrics),
+            self.segmenter_optimizer, by_theta, self.segmenter.trainable_variables, only_if=finite
         )
         return metrics

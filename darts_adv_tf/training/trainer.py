@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import Batch, Tensors
+from darts_adv_tf.adversarial_game import Batch, Tensors, Updates
+from darts_adv_tf.data.batches import BatchArrays
 from darts_adv_tf.distribution import sum_over_replicas
-from darts_adv_tf.training.fused_adam import FusedAdam
+from darts_adv_tf.training.fused_adam import FusedAdam, handle
 from darts_adv_tf.training.lean_graph import WithoutStackTraces
 
 Metrics = dict[str, tf.Tensor]
@@ -31,14 +32,10 @@ class Trainer:
 
     Args:
         strategy: Where replicas live.
-        images: float32 (cases, H, W, channels), kept in memory once.
-        labels: uint8 (cases, H, W).
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, images: np.ndarray, labels: np.ndarray):
+    def __init__(self, strategy: tf.distribute.Strategy):
         self.strategy = strategy
-        self.images = images
-        self.labels = labels
         self._step = self.on_replicas(self.train_step)
 
     @property
@@ -50,20 +47,21 @@ class Trainer:
         """The updates of one step on one replica."""
         raise TypeError(f"{type(self).__name__} defines no train_step.")
 
-    def step(self, *cases: Sequence[int]) -> dict[str, float]:
+    def step(self, *batches: BatchArrays) -> dict[str, float]:
         """One step on all replicas.
 
         Args:
-            *cases: The global batch of each of `train_step`'s arguments, as indices of cases; the
-                replicas share it in equal parts.
+            *batches: The global batch of each of `train_step`'s arguments, images float32
+                (N, H, W, channels) and labels uint8 (N, H, W); the replicas share it in equal
+                parts.
 
         Returns:
             The figures of `train_step`, summed over replicas.
         """
-        return self._step(*cases)
+        return self._step(*batches)
 
     def on_replicas(self, function: Callable[..., Metrics]) -> Callable[..., dict[str, float]]:
-        """Makes a function of batches, defined on a replica, one of cases, run on all of them."""
+        """Makes a function of batches, defined on a replica, one of arrays, run on all of them."""
         names = []
 
         @tf.function(autograph=False)
@@ -77,19 +75,20 @@ class Trainer:
             figures = self.strategy.run(on_replica, args=batches)
             return self.strategy.reduce(tf.distribute.ReduceOp.SUM, figures, axis=None)
 
-        def call(*cases):
-            figures = run(tuple(self._share_out(part) for part in cases))
+        def call(*batches):
+            figures = run(tuple(self._share_out(*batch) for batch in batches))
             return dict(zip(names, figures.numpy().tolist(), strict=True))
 
         return call
 
-    def _share_out(self, cases: Sequence[int]):
+    def _share_out(self, images: np.ndarray, labels: np.ndarray):
         num_replicas = self.strategy.num_replicas_in_sync
-        parts = np.split(np.asarray(cases), num_replicas)
+        parts = list(
+            zip(np.split(images, num_replicas), np.split(labels, num_replicas), strict=True)
+        )
 
         def of_replica(context):
-            part = parts[context.replica_id_in_sync_group]
-            return Batch(tf.constant(self.images[part]), tf.constant(self.labels[part]))
+            return Batch(*map(tf.constant, parts[context.replica_id_in_sync_group]))
 
         return self.strategy.experimental_distribute_values_from_function(of_replica)
 
@@ -109,6 +108,25 @@ class Trainer:
         gradients = [self._everywhere(gradient) for gradient in gradients]
         optimizer.apply(gradients, variables, only_if)
 
+    def _keep(self, updates: Updates, only_if: tf.Tensor):
+        """Gives variables the values that a forward pass made for them.
+
+        Statistics become their mean over the replicas. What is no real number, as the state of
+        random numbers, is alike on all replicas.
+
+        Args:
+            updates: Of the pass at the weights before the step.
+            only_if: Whether to do so, a scalar bool, alike on all replicas.
+        """
+        variables, kept = [variable for variable, _ in updates], [value for _, value in updates]
+        real = [index for index, value in enumerate(kept) if value.dtype.is_floating]
+        if real:
+            totals = sum_over_replicas([kept[index] for index in real])
+            for index, total in zip(real, totals, strict=True):
+                kept[index] = self._everywhere(total)
+        for variable, value in zip(variables, kept, strict=True):
+            assign_here(variable, tf.where(only_if, value, variable.value))
+
 
 def are_finite(metrics: Metrics) -> tf.Tensor:
     """Whether all that a step will report is finite, a scalar bool.
@@ -127,6 +145,11 @@ def weights(model: keras.layers.Layer) -> list[tf.Tensor]:
 def values(variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
     """What variables hold at this moment, on this replica."""
     return [tf.convert_to_tensor(variable.value) for variable in variables]
+
+
+def assign_here(variable: keras.Variable | tf.Variable, value: tf.Tensor) -> None:
+    """Changes a variable's copy on this replica, to which Keras's variables refuse to assign."""
+    tf.raw_ops.AssignVariableOp(resource=handle(variable), value=value)
 
 
 def _figures(metrics: Metrics) -> tf.Tensor:

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from darts_adv_tf.data.batches import batch_indices, epoch_ends
+from darts_adv_tf.data.augmentation import Augmentation
+from darts_adv_tf.data.batches import BatchStream, batch_indices, epoch_ends
+from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.data.preparation import Preparation
 
 CASES = (2, 3, 5, 7, 11, 13, 17)
 
@@ -58,3 +61,77 @@ def test_epochs_end_once_every_case_has_occurred_so_often():
                 [batch_indices(cases, batch_size, 0, step) for step in range(steps)]
             )
             assert (np.bincount(met, minlength=7).min() >= epoch) == is_over
+
+
+def make_stream(augmentation=None):
+    """Batches of three of the cases 1, 3, 4, 6, 7, each of which holds its own index."""
+    places = np.arange(8, dtype=np.float32).reshape(8, 1, 1, 1)
+    dataset = Dataset(
+        name="test",
+        class_names=tuple("abcdefgh"),
+        cases=tuple("01234567"),
+        images=np.tile(places, (1, 4, 4, 1)) / 10,
+        labels=np.tile(places[..., 0], (1, 4, 4)).astype(np.uint8),
+        preparation=Preparation(4),
+    )
+    return BatchStream(dataset, (1, 3, 4, 6, 7), 3, seed=2, augmentation=augmentation)
+
+
+def test_a_stream_gives_the_cases_in_their_order():
+    stream = make_stream()
+    for step in range(6):
+        images, labels = stream(step)
+        expected = batch_indices((1, 3, 4, 6, 7), 3, seed=2, step=step)
+        np.testing.assert_array_equal(labels[:, 0, 0], expected)
+        np.testing.assert_allclose(images[:, 0, 0, 0], expected / 10, rtol=1e-6)
+        assert images.dtype == np.float32 and labels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("steps", [[3, 4, 5, 6], [0, 5, 6, 1], [2, 2, 2]])
+def test_a_stream_goes_on_from_any_step(steps):
+    varied = Augmentation(shift=0.3, noise=0.1)
+    from_the_start, stream = make_stream(varied), make_stream(varied)
+    expected = {step: from_the_start(step) for step in range(8)}
+    for step in steps:
+        for received, wanted in zip(stream(step), expected[step], strict=True):
+            np.testing.assert_array_equal(received, wanted)
+
+
+def test_each_epoch_varies_a_case_anew():
+    stream = make_stream(Augmentation(noise=0.1))
+    images = [stream(step).images for step in range(10)]  # six passes over five cases
+    noise = {tuple(image.ravel()) for batch in images for image in batch}
+    assert len(noise) == 30
+
+
+def test_augmentation_is_keyed_by_seed_epoch_and_case():
+    keys = []
+
+    def record(image, labels, key):
+        keys.append(key)
+        return image, labels
+
+    stream = make_stream(record)
+    for step in range(5):
+        stream.make(step)
+    assert sorted(keys) == [(2, epoch, case) for epoch in range(3) for case in (1, 3, 4, 6, 7)]
+
+
+def test_a_stream_leaves_the_data_set_as_it_is():
+    stream = make_stream(Augmentation(noise=0.5, flip=True))
+    before = stream.dataset.images.copy()
+    for step in range(5):
+        stream(step).images[:] = 7
+    np.testing.assert_array_equal(stream.dataset.images, before)
+
+
+def test_what_goes_wrong_while_a_batch_is_made_reaches_training():
+    def fail(image, labels, key):
+        if key[1] == 1:
+            raise RuntimeError("in epoch 1")
+        return image, labels
+
+    stream = make_stream(fail)
+    stream(0)
+    with pytest.raises(RuntimeError, match="in epoch 1"):
+        stream(1)

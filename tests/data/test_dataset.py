@@ -3,7 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from darts_adv_tf.data.dataset import CLASS_NAMES, Dataset
+from darts_adv_tf.data.chest import CLASS_NAMES
+from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.preparation import Preparation
 
 GOOD = {
     "cases": ("a", "b"),
@@ -14,12 +17,15 @@ GOOD = {
 
 def make(**changes):
     return Dataset(
-        name="test", class_names=CLASS_NAMES, intensity_maximum=255.0, **(GOOD | changes)
+        name="test", class_names=CLASS_NAMES, preparation=Preparation(4), **(GOOD | changes)
     )
 
 
 def test_matching_parts_make_a_data_set():
-    assert make().repairs == ()
+    data = make()
+    assert data.findings == ()
+    assert data.patients == ("a", "b")
+    assert np.isnan(data.pixel_sizes).all() and data.pixel_sizes.shape == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,9 @@ def test_matching_parts_make_a_data_set():
         ({"images": np.zeros((2, 4, 4, 1))}, "images is float32"),
         ({"labels": np.zeros((2, 4, 5), np.uint8)}, "labels is uint8"),
         ({"labels": np.full((2, 4, 4), 4, np.uint8)}, "number of classes"),
+        ({"patients": ("a",)}, "one of patients a case"),
+        ({"pixel_sizes": np.ones((3, 2))}, "one of pixel_sizes a case"),
+        ({"folds": ("fold1",)}, "one fold a case"),
     ],
 )
 def test_parts_that_do_not_belong_together_are_refused(changes, told):
@@ -43,7 +52,11 @@ def test_the_fingerprint_is_that_of_the_contents():
     assert len(expected) == 64
     # Wherever they lie in memory, and whatever had to be repaired to get there.
     images = np.zeros((4, 2, 4, 1), np.float32).swapaxes(0, 1)
-    copies = {"images": images, "labels": GOOD["labels"].copy(), "repairs": ("mended",)}
+    copies = {
+        "images": images,
+        "labels": GOOD["labels"].copy(),
+        "findings": (Finding("a", "swapped", "mended"),),
+    }
     assert not images.flags.c_contiguous
     assert make(**copies).fingerprint() == expected
 

@@ -32,6 +32,7 @@ def double(results: str, flags: list[str]):
         gradient_of,
         make_trainer,
         one_cell,
+        take,
         tiny,
     )
 
@@ -54,7 +55,7 @@ def double(results: str, flags: list[str]):
         trainer = make_trainer(make_discriminator, normalization, strategy)
         found[f"{name}/gradient"] = gradient_of(trainer)
         found[f"{name}/figures"] = [
-            list(trainer.step(TRAIN_CASES, np.roll(VAL_CASES, number)).values())
+            list(trainer.step(*take(TRAIN_CASES, np.roll(VAL_CASES, number))).values())
             for number in range(NUM_STEPS)
         ]
         owners = {
@@ -96,8 +97,8 @@ def lead_astray(number: int):
     step = SearchTrainer.step
     num_done = [0]
 
-    def step_and_go_astray(self, *cases):
-        figures = step(self, *cases)
+    def step_and_go_astray(self, *batches):
+        figures = step(self, *batches)
         num_done[0] += 1
         if num_done[0] == number and not read_cluster().is_chief:
             alpha = self.architecture.trainable_variables[0]

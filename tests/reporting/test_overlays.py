@@ -78,10 +78,56 @@ def test_empty_and_filled_masks_are_drawn():
     assert rows_showing(picture, class_colours(4)[0])[2]
 
 
-def test_colour_images_and_oblong_ones_are_drawn():
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("num_classes", [2, 12])
+@pytest.mark.parametrize("num_channels", [1, 2, 3, 5])
+def test_any_number_of_channels_is_drawn(num_channels, num_classes):
+    images, labels, names = scene(size=(64, 48), num_classes=num_classes)
+    images = np.random.default_rng(0).random((*labels.shape, num_channels), np.float32)
+
+    picture = draw_overlays(images, labels, labels, ["a"], names)
+
+    # The first panel, without contours and its rim.
+    hues = np.ptp(picture[100:200, 50:250].astype(int), axis=-1)
+    assert (hues.max() > 50) == (num_channels == 3)
+
+
+def test_three_channels_are_red_green_and_blue():
+    images, labels, names = scene()
+    labels[:] = 0
+    images = np.zeros((*labels.shape, 3), np.float32)
+    thirds = np.array_split(np.arange(32), 3)
+    for channel, rows in enumerate(thirds):
+        images[:, rows, :, channel] = 0.02
+
+    picture = draw_overlays(images, labels, labels, ["a"], names)
+
+    panel = picture[:-110, : picture.shape[1] // 3].astype(int)
+    for channel in range(3):
+        others = np.delete(panel, channel, axis=-1).max(axis=-1)
+        # A dark exposure is brightened, and each channel shown in its colour.
+        assert np.count_nonzero(panel[..., channel] - others > 150) > 0.1 * panel[..., 0].size
+
+
+@pytest.mark.parametrize("num_channels", [1, 3])
+def test_a_pale_exposure_is_stretched(num_channels):
+    _, labels, names = scene()
+    labels[:] = 0
+    images = np.full((*labels.shape, num_channels), 0.9, np.float32)
+    images[:, :, 16:] = 0.91
+
+    picture = draw_overlays(images, labels, labels, ["a"], names)
+
+    panel = picture[100:200, 20 : picture.shape[1] // 3 - 20]
+    assert panel.min() == 0
+    # Darker than the contours, which are to stand out.
+    assert 180 < panel.max() < 220
+
+
+def test_oblong_images_are_drawn():
     images, labels, names = scene(num_cases=2, size=(16, 48))
 
-    tall = draw_overlays(images.repeat(3, axis=-1), labels, labels, ["a", "b"], names)
+    tall = draw_overlays(images, labels, labels, ["a", "b"], names)
     single = draw_overlays(images[:1], labels[:1], labels[:1], ["a"], names)
 
     assert tall.shape[0] > single.shape[0]

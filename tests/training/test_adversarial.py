@@ -7,9 +7,11 @@ from darts_adv_tf.training.adversarial import AdversarialTrainer
 from tests.tiny_players import assert_close, tiny_cases, tiny_game, training_gradients, values
 from tests.training.adam import Adam
 from tests.training.bits import changed_parts
+from tests.training.taking import taking
 
 WEIGHT, LEARNING_RATE = 0.7, 2.0**-5
 IMAGES, LABELS = tiny_cases(4)
+take = taking(IMAGES, LABELS)
 STEPS = [(0, 1), (2, 3)]
 
 
@@ -18,8 +20,6 @@ def make_trainer():
         tiny_game(WEIGHT),
         LEARNING_RATE,
         strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
-        images=IMAGES,
-        labels=LABELS,
     )
 
 
@@ -31,7 +31,7 @@ def test_steps_are_those_of_adam_on_equations_1_and_2():
     )
     of_theta, of_phi = Adam(theta, LEARNING_RATE), Adam(phi, LEARNING_RATE)
     for cases in STEPS:
-        trainer.step(cases)
+        trainer.step(*take(cases))
         batch = Batch(tf.constant(IMAGES[list(cases)]), tf.constant(LABELS[list(cases)]))
         tensors = ([tf.constant(array) for array in part] for part in (theta, phi))
         by_theta, by_phi = training_gradients(*tensors, [], batch, WEIGHT)
@@ -54,4 +54,4 @@ def test_a_step_changes_the_players_and_their_slots():
         "segmenter_optimizer": trainer.segmenter_optimizer,
         "discriminator_optimizer": trainer.discriminator_optimizer,
     }
-    assert changed_parts(parts, lambda: trainer.step(STEPS[0])) == set(parts)
+    assert changed_parts(parts, lambda: trainer.step(*take(STEPS[0]))) == set(parts)

@@ -1,6 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
+from darts_adv_tf.data.batches import BatchArrays
 from darts_adv_tf.training.lean_graph import WithoutStackTraces
 from darts_adv_tf.training.trainer import Trainer
 
@@ -72,11 +73,8 @@ def test_a_step_of_training_is_traced_without_stacks():
             nodes.append(total.op)
             return {"total": total}
 
-    trainer = Summing(
-        strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
-        images=np.ones([3, 1, 1, 1], np.float32),
-        labels=np.zeros([3, 1, 1], np.uint8),
-    )
+    trainer = Summing(strategy=tf.distribute.OneDeviceStrategy("CPU:0"))
 
-    assert trainer.step([0, 2]) == {"total": 2}
+    batch = BatchArrays(np.ones([2, 1, 1, 1], np.float32), np.zeros([2, 1, 1], np.uint8))
+    assert trainer.step(batch) == {"total": 2}
     assert [len(node.traceback) for node in nodes] == [0]

@@ -11,6 +11,7 @@ from darts_adv_tf.training.adversarial import AdversarialTrainer
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.segmentation import SegmentationTrainer
 from tests.tiny_players import tiny_alpha, tiny_cases, tiny_game
+from tests.training.taking import taking
 
 # Powers of two, for rates are kept in float32.
 LEARNING_RATE, ARCHITECTURE_LEARNING_RATE, UNROLL_RATE = 2.0**-5, 2.0**-3, 2.0**-4
@@ -21,6 +22,7 @@ IMAGES[NAN_CASE] = math.nan
 # A single pixel: tanh keeps the losses finite, and of all gradients that of theta alone is not.
 IMAGES[INF_CASE, 2, 3, 1] = math.inf
 IMAGES[MARKED_CASE, 0, 0, 0] = MARK
+take = taking(IMAGES, LABELS)
 TRAIN, VAL = [(0, 1), (2, 3)], [(4, 5), (6, 7)]
 GRADIENT_MODES = ["exact", "finite_difference", "first_order"]
 
@@ -29,8 +31,6 @@ def make_trainer(kind, game=None):
     game = game or tiny_game()
     data = {
         "strategy": tf.distribute.OneDeviceStrategy("CPU:0"),
-        "images": IMAGES,
-        "labels": LABELS,
     }
     if kind == "segmentation":
         return SegmentationTrainer(game.segmenter, LEARNING_RATE, global_batch_size=2, **data)
@@ -76,7 +76,7 @@ def good_steps(kind):
 def steps_alone(kind):
     """What the good steps report and leave, in a trainer that makes no other."""
     trainer = make_trainer(kind)
-    return [(trainer.step(*cases), state_of(trainer)) for cases in good_steps(kind)]
+    return [(trainer.step(*take(*cases)), state_of(trainer)) for cases in good_steps(kind)]
 
 
 def bad_steps(kind):
@@ -100,9 +100,9 @@ def test_a_step_that_is_not_finite_leaves_no_trace(kind):
     for cases, (figures, state) in zip(good_steps(kind), steps_alone(kind), strict=True):
         before = state_of(trainer)
         for name, bad_cases in bad_steps(kind).items():
-            assert broken(trainer.step(*bad_cases)), name
+            assert broken(trainer.step(*take(*bad_cases))), name
             assert not changed(before, state_of(trainer)), name
-        assert trainer.step(*cases) == figures
+        assert trainer.step(*take(*cases)) == figures
         assert not changed(state, state_of(trainer))
         assert len(changed(before, state)) > len(state) / 2
 
@@ -110,7 +110,7 @@ def test_a_step_that_is_not_finite_leaves_no_trace(kind):
 @pytest.mark.parametrize("kind", ["adversarial", "first_order"])
 def test_a_gradient_alone_is_reason_enough(kind):
     # In first order the update of alpha succeeds: it looks at the validation batch alone.
-    figures = make_trainer(kind).step(*bad_steps(kind)["inf in training"])
+    figures = make_trainer(kind).step(*take(*bad_steps(kind)["inf in training"]))
     assert broken(figures) == {"gradient_norm/segmenter"}
 
 
@@ -150,9 +150,9 @@ def failing_game(failing):
 def test_alpha_goes_back_where_the_players_cannot_follow(failing, figure):
     trainer = make_trainer("exact", failing_game(failing))
     before = state_of(trainer)
-    figures = trainer.step((MARKED_CASE, 1), VAL[0])
+    figures = trainer.step(*take((MARKED_CASE, 1), VAL[0]))
     assert broken(figures) == {figure}
     assert not changed(before, state_of(trainer))
     for cases, (figures, state) in zip(good_steps("exact"), steps_alone("exact"), strict=True):
-        assert trainer.step(*cases) == figures
+        assert trainer.step(*take(*cases)) == figures
         assert not changed(state, state_of(trainer))

@@ -68,3 +68,37 @@ def test_replicas_agree_on_whether_a_step_is_finite(results):
     # Of a loss, of which each replica knows its own share; gradients all know alike.
     assert results["judged_finite_where_both_are"].tolist() == [True, True]
     assert results["judged_finite_where_one_is"].tolist() == [False, False]
+
+
+@pytest.mark.parametrize("name", ["batch_2", "sync_2", "batch_1"])
+def test_moving_statistics_are_the_mean_of_those_of_the_replicas(name, results):
+    features, statistics = results[f"features_{name}"], results[f"statistics_{name}"]
+    shares = 2 if name == "batch_2" else 1
+    parts = np.split(features, shares)
+    mean = 0.25 * np.mean([part.mean(axis=(0, 1, 2)) for part in parts], axis=0)
+    variance = 0.75 + 0.25 * np.mean([part.var(axis=(0, 1, 2)) for part in parts], axis=0)
+    for of_replica in statistics:
+        np.testing.assert_allclose(of_replica, [*mean, *variance], rtol=1e-9)
+    # What one replica alone has seen is something else.
+    alone = features[:2].mean(axis=(0, 1, 2))
+    assert np.abs(alone - 4 * mean).max() > 1e-4
+
+
+def test_a_segmenter_with_shared_statistics_steps_on_two_replicas_as_on_one(results):
+    assert distance(results["own_theta_sync_2"], results["own_theta_batch_1"]) <= 1e-9
+    assert distance(results["own_theta_batch_2"], results["own_theta_batch_1"]) > 1e-6
+
+
+def test_every_replica_holds_the_same_state_of_a_segmenter(results):
+    seeds, state = results["own_seeds"], results["own_state_after_nan"]
+    np.testing.assert_array_equal(seeds, [[1, 1], [1, 1]])
+    np.testing.assert_array_equal(state[0], state[1])
+
+
+def test_a_nan_leaves_no_trace_in_the_state_of_a_segmenter(results):
+    before, after = results["own_state_before_nan"], results["own_state_after_nan"]
+    np.testing.assert_array_equal(after, before)
+
+
+def test_shared_statistics_of_a_segmenter_are_refused_in_the_exact_mode(results):
+    assert "--architecture_gradient=finite_difference" in str(results["refused"])

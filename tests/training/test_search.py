@@ -22,11 +22,13 @@ from tests.tiny_players import (
 )
 from tests.training.adam import Adam
 from tests.training.bits import changed_parts
+from tests.training.taking import taking
 
 WEIGHT = 0.7
 # Powers of two, which are the same number in float32, as Keras keeps a learning rate, and here.
 LEARNING_RATE, ARCHITECTURE_LEARNING_RATE, UNROLL_RATE = 2.0**-5, 2.0**-3, 2.0**-4
 IMAGES, LABELS = tiny_cases(8)
+take = taking(IMAGES, LABELS)
 STEPS = [((0, 1), (4, 5)), ((2, 3), (6, 7))]
 
 
@@ -42,8 +44,6 @@ def make_trainer(gradient_mode="exact"):
         gradient_mode,
         UNROLL_RATE,
         strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
-        images=IMAGES,
-        labels=LABELS,
     )
 
 
@@ -99,7 +99,7 @@ def test_steps_are_those_of_algorithm_1():
     trainer = make_trainer()
     by_hand = AlgorithmOne(trainer)
     for train_cases, val_cases in STEPS:
-        trainer.step(train_cases, val_cases)
+        trainer.step(*take(train_cases, val_cases))
         by_hand.step(train_cases, val_cases)
         for model, optimizer, expected in (
             (trainer.architecture, trainer.architecture_optimizer, by_hand.of_alpha),
@@ -117,7 +117,7 @@ def test_an_update_of_the_architecture_changes_alpha_and_its_slots_alone():
         lambda *batches: trainer._update_architecture(trainer._players(), *batches)
     )
     for train_cases, val_cases in STEPS:
-        changed = changed_parts(parts_of(trainer), lambda: update(train_cases, val_cases))  # noqa: B023
+        changed = changed_parts(parts_of(trainer), lambda: update(*take(train_cases, val_cases)))  # noqa: B023
         assert changed == {"architecture", "architecture_optimizer"}
 
 
@@ -128,7 +128,7 @@ def test_an_update_of_the_players_changes_them_and_their_slots_alone():
             *trainer._players(), weights(trainer.architecture), batch
         )
     )
-    changed = changed_parts(parts_of(trainer), lambda: update(STEPS[0][0]))
+    changed = changed_parts(parts_of(trainer), lambda: update(*take(STEPS[0][0])))
     assert changed == {
         "segmenter",
         "discriminator",
@@ -140,8 +140,8 @@ def test_an_update_of_the_players_changes_them_and_their_slots_alone():
 def test_a_step_changes_everything_and_a_comparison_nothing():
     trainer = make_trainer()
     parts = parts_of(trainer)
-    assert changed_parts(parts, lambda: trainer.compare_second_order(*STEPS[0])) == set()
-    assert changed_parts(parts, lambda: trainer.step(*STEPS[0])) == set(parts)
+    assert changed_parts(parts, lambda: trainer.compare_second_order(*take(*STEPS[0]))) == set()
+    assert changed_parts(parts, lambda: trainer.step(*take(*STEPS[0]))) == set(parts)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_one_forward_of_the_segmenter_serves_both_updates(gradient_mode, num_for
         return segment(theta, images)
 
     trainer.game.segment = counted
-    trainer.step(*STEPS[0])
+    trainer.step(*take(*STEPS[0]))
     assert len(forwards) == num_forwards
 
 
@@ -169,7 +169,7 @@ def test_figures_of_a_step_are_those_at_the_weights_it_began_with():
     theta, phi, alpha = by_hand.tensors()
     train_batch, val_batch = map(batch_of, STEPS[0])
     by_alpha = unrolled_gradient(theta, phi, alpha, train_batch, val_batch, WEIGHT, UNROLL_RATE)
-    figures = trainer.step(*STEPS[0])
+    figures = trainer.step(*take(*STEPS[0]))
     by_hand.step(*STEPS[0])
     new_alpha = by_hand.tensors()[2]
     by_theta, by_phi = training_gradients(theta, phi, new_alpha, train_batch, WEIGHT)
@@ -216,12 +216,12 @@ def test_ratio_is_the_second_order_part_in_units_of_the_first():
     first = tape.gradient(objective, alpha)
     second = [w - f for w, f in zip(whole, first, strict=True)]
     expected = float(tf.linalg.global_norm(second) / tf.linalg.global_norm(first))
-    assert trainer.step(*STEPS[0])["second_order/ratio"] == pytest.approx(expected, rel=1e-5)
+    assert trainer.step(*take(*STEPS[0]))["second_order/ratio"] == pytest.approx(expected, rel=1e-5)
     assert expected > 1e-3
 
 
 def test_finite_difference_of_a_smooth_network_points_as_the_exact_product_does():
-    figures = make_trainer().compare_second_order(*STEPS[0])
+    figures = make_trainer().compare_second_order(*take(*STEPS[0]))
     assert figures == {
         "second_order/cosine_of_finite_difference": pytest.approx(1, abs=1e-4),
         "second_order/norm_ratio_of_finite_difference": pytest.approx(1, abs=1e-2),
@@ -231,8 +231,8 @@ def test_finite_difference_of_a_smooth_network_points_as_the_exact_product_does(
 @pytest.mark.parametrize("gradient_mode", ["finite_difference", "first_order"])
 def test_other_modes_of_the_gradient_are_heeded(gradient_mode):
     exact, other = make_trainer(), make_trainer(gradient_mode)
-    figures = other.step(*STEPS[0])
-    exact.step(*STEPS[0])
+    figures = other.step(*take(*STEPS[0]))
+    exact.step(*take(*STEPS[0]))
     assert ("second_order/ratio" in figures) == (gradient_mode == "finite_difference")
     pairs = zip(
         exact.architecture_optimizer._momentums,

@@ -15,9 +15,11 @@ from tests.tiny_players import (
 )
 from tests.training.adam import Adam
 from tests.training.bits import changed_parts
+from tests.training.taking import taking
 
 LEARNING_RATE = 2.0**-5
 IMAGES, LABELS = tiny_cases(4)
+take = taking(IMAGES, LABELS)
 STEPS = [(0, 1), (2, 3)]
 
 
@@ -27,8 +29,6 @@ def make_trainer(segmenter):
         LEARNING_RATE,
         global_batch_size=2,
         strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
-        images=IMAGES,
-        labels=LABELS,
     )
 
 
@@ -38,7 +38,7 @@ def test_steps_are_those_of_adam_on_the_cross_entropy():
     theta = [value.numpy().copy() for value in values(segmenter)]
     of_theta = Adam(theta, LEARNING_RATE)
     for cases in STEPS:
-        figures = trainer.step(cases)
+        figures = trainer.step(*take(cases))
         batch = Batch(tf.constant(IMAGES[list(cases)]), tf.constant(LABELS[list(cases)]))
         tensors = [tf.constant(array) for array in theta]
         by_theta = gradients(lambda: cross_entropy(tensors, batch), tensors)  # noqa: B023
@@ -61,5 +61,5 @@ def test_a_step_changes_the_segmenter_and_its_slots_alone():
         "segmenter_optimizer": trainer.segmenter_optimizer,
         "discriminator": game.discriminator,
     }
-    changed = changed_parts(parts, lambda: trainer.step(STEPS[0]))
+    changed = changed_parts(parts, lambda: trainer.step(*take(STEPS[0])))
     assert changed == {"segmenter", "segmenter_optimizer"}

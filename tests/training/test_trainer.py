@@ -6,14 +6,17 @@ import tensorflow as tf
 
 from darts_adv_tf.training.trainer import Trainer, make_optimizer, weights
 from tests.tiny_players import tiny_game
+from tests.training.taking import taking
+
+take = taking(
+    np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1),
+    np.arange(5, dtype=np.uint8).reshape(5, 1, 1) + 10,
+)
 
 
 @pytest.fixture
 def trainer():
-    images = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1)
-    labels = np.arange(5, dtype=np.uint8).reshape(5, 1, 1) + 10
-    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
-    return Trainer(strategy=strategy, images=images, labels=labels)
+    return Trainer(strategy=tf.distribute.OneDeviceStrategy("CPU:0"))
 
 
 def test_a_function_of_batches_is_given_the_cases_in_their_order(trainer):
@@ -23,20 +26,20 @@ def test_a_function_of_batches_is_given_the_cases_in_their_order(trainer):
             "labels": tf.reduce_sum(tf.cast(second.labels[:, 0, 0], tf.int32) * [1, 100, 10000]),
         }
 
-    received = trainer.on_replicas(figures)([3, 1], np.array([4, 0, 2]))
+    received = trainer.on_replicas(figures)(*take([3, 1], [4, 0, 2]))
     assert received == {"images": 13.0, "labels": 121014.0}
     assert all(type(value) is float for value in received.values())
 
 
 def test_figures_keep_their_names_when_cases_change(trainer):
     function = trainer.on_replicas(lambda batch: {"sum": tf.reduce_sum(batch.images), "one": 1})
-    assert function([1, 2]) == {"sum": 3.0, "one": 1.0}
-    assert function([3, 4]) == {"sum": 7.0, "one": 1.0}
+    assert function(*take([1, 2])) == {"sum": 3.0, "one": 1.0}
+    assert function(*take([3, 4])) == {"sum": 7.0, "one": 1.0}
 
 
 def test_a_trainer_without_a_train_step_says_so(trainer):
     with pytest.raises(TypeError, match="train_step"):
-        trainer.step([0])
+        trainer.step(*take([0]))
 
 
 def test_optimizers_are_adam_at_a_constant_rate():

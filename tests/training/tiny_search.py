@@ -22,16 +22,18 @@ from darts_adv_tf.training.collapse import CollapseWatch, Thresholds
 from darts_adv_tf.training.loop import SaveInterval, TrainingLoop
 from darts_adv_tf.training.monitor import Monitor
 from darts_adv_tf.training.search import SearchTrainer
+from tests.training.taking import taking
 
 SIZE, NUM_CLASSES, SEGMENTER_WIDTH, DISCRIMINATOR_CHANNELS = 16, 3, 2, 2
+IMAGES = np.random.default_rng(0).uniform(size=(4, SIZE, SIZE, 1)).astype(np.float32)
+LABELS = (3 * IMAGES[..., 0]).astype(np.uint8)
+take = taking(IMAGES, LABELS)
 IDENTITY = {"phase": "search", "config": {"seed": 0, "data": {"image_size": SIZE}}, "data": "a1"}
 
 
 def make_trainer(seed: int, strategy: tf.distribute.Strategy | None = None) -> SearchTrainer:
     """The players, alpha and their optimizers, fresh."""
     strategy = strategy or tf.distribute.OneDeviceStrategy("CPU:0")
-    random = np.random.default_rng(seed)
-    images = random.uniform(size=(4, SIZE, SIZE, 1)).astype(np.float32)
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         layers = [
@@ -51,8 +53,6 @@ def make_trainer(seed: int, strategy: tf.distribute.Strategy | None = None) -> S
             gradient_mode="first_order",
             unroll_rate=1e-3,
             strategy=strategy,
-            images=images,
-            labels=random.integers(0, NUM_CLASSES, images.shape[:3]).astype(np.uint8),
         )
 
 
@@ -72,7 +72,7 @@ def search(trainer: SearchTrainer, workdir: Path, num_steps: int, num_kept: int 
 
     def step(number: int):
         del number
-        return trainer.step((0, 1), (2, 3)) | trainer.architecture.statistics()
+        return trainer.step(*take((0, 1), (2, 3))) | trainer.architecture.statistics()
 
     with Checkpoints(store, trainer.parts, IDENTITY) as checkpoints:
         TrainingLoop(

@@ -4,7 +4,8 @@ TensorFlow divides a CPU only before its first use.
 
 Usage: two_replicas.py RESULTS. Writes, for some normalizations of the discriminator and numbers
 of replicas, the architecture's gradient of one global batch, and after some steps every weight as
-each replica holds it; and what a step leaves of which one replica alone sees a nan.
+each replica holds it; and what a step leaves of which one replica alone sees a nan. The same of a
+segmenter with moving statistics and dropout.
 """
 
 import sys
@@ -14,15 +15,23 @@ import numpy as np
 import tensorflow as tf
 
 from darts_adv_tf.adversarial_game import AdversarialGame
+from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.layers.normalization import Normalization
 from darts_adv_tf.models.architecture import Architecture
 from darts_adv_tf.models.discriminator import SearchDiscriminator
+from darts_adv_tf.models.own_segmenter import OwnSegmenter
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.trainer import are_finite
 from tests.tiny_players import CHANNELS, CLASSES, TinyDiscriminator, TinySegmenter, judge
+from tests.training.taking import taking
 
-SIZE, GLOBAL_BATCH, NUM_STEPS = 12, 4, 3
+SIZE, GLOBAL_BATCH, NUM_STEPS, MOMENTUM = 12, 4, 3, 0.75
 TRAIN_CASES, VAL_CASES, NAN_CASE = np.arange(4), np.arange(4, 8), 8
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.uniform(size=(9, SIZE, SIZE, CHANNELS))
+IMAGES[NAN_CASE] = np.nan
+LABELS = RANDOM.integers(0, CLASSES, IMAGES.shape[:3]).astype(np.uint8)
+take = taking(IMAGES, LABELS)
 
 
 class NormalizedDiscriminator(TinyDiscriminator):
@@ -51,16 +60,40 @@ def tiny(normalization: str) -> NormalizedDiscriminator:
     return NormalizedDiscriminator(normalization, dtype="float64")
 
 
-def make_trainer(make_discriminator, normalization: str, strategy) -> SearchTrainer:
+def two_convolutions() -> TinySegmenter:
+    """A segmenter without any state."""
+    segmenter = TinySegmenter(dtype="float64")
+    segmenter.build((None, SIZE, SIZE, CHANNELS))
+    return segmenter
+
+
+def with_statistics(synchronized: bool, dropout: float) -> OwnSegmenter:
+    """A segmenter as a user might bring it."""
+    images = keras.Input((SIZE, SIZE, CHANNELS), dtype="float64")
+    features = images
+    for layer in (
+        keras.layers.Conv2D(4, 3, padding="same", dtype="float64"),
+        keras.layers.BatchNormalization(
+            momentum=MOMENTUM, synchronized=synchronized, dtype="float64"
+        ),
+        keras.layers.Dropout(dropout, seed=1, dtype="float64"),
+        keras.layers.Conv2D(CLASSES, 1, dtype="float64"),
+    ):
+        features = layer(features)
+    return OwnSegmenter(images, features)
+
+
+def make_trainer(
+    make_discriminator,
+    normalization: str,
+    strategy,
+    make_segmenter=two_convolutions,
+    gradient_mode="exact",
+) -> SearchTrainer:
     """A search in float64, the same each time."""
-    random = np.random.default_rng(0)
-    images = random.uniform(size=(8, SIZE, SIZE, CHANNELS))
-    images = np.concatenate([images, np.full_like(images[:1], np.nan)])
-    labels = random.integers(0, CLASSES, images.shape[:3]).astype(np.uint8)
     with strategy.scope():
         keras.utils.set_random_seed(0)
-        segmenter = TinySegmenter(dtype="float64")
-        segmenter.build((None, SIZE, SIZE, CHANNELS))
+        segmenter = make_segmenter()
         discriminator = make_discriminator(normalization)
         discriminator.build((None, SIZE, SIZE, CLASSES))
         return SearchTrainer(
@@ -68,11 +101,9 @@ def make_trainer(make_discriminator, normalization: str, strategy) -> SearchTrai
             Architecture(dtype="float64"),
             learning_rate=1e-2,
             architecture_learning_rate=1e-2,
-            gradient_mode="exact",
+            gradient_mode=gradient_mode,
             unroll_rate=1e-2,
             strategy=strategy,
-            images=images,
-            labels=labels,
         )
 
 
@@ -87,7 +118,7 @@ def gradient_of(trainer: SearchTrainer) -> np.ndarray:
         shares = trainer.strategy.run(on_replica, args=(train_batch, val_batch))
         return trainer.strategy.reduce(tf.distribute.ReduceOp.SUM, shares, axis=None)
 
-    return np.stack(run(*map(trainer._share_out, (TRAIN_CASES, VAL_CASES))))
+    return np.stack(run(*(trainer._share_out(*batch) for batch in take(TRAIN_CASES, VAL_CASES))))
 
 
 def weights_by_replica(trainer: SearchTrainer) -> dict[str, np.ndarray]:
@@ -133,6 +164,42 @@ def judged_finite(strategy, figure_of_replica) -> list[bool]:
     return [bool(answer) for answer in run()]
 
 
+def results_of_statistics(strategies, with_nan) -> dict[str, np.ndarray]:
+    """What steps leave of a segmenter's own state, as each replica holds it."""
+    results = {}
+    for synchronized, num_replicas in ((False, 2), (True, 2), (False, 1)):
+
+        def make_segmenter(synchronized=synchronized):
+            return with_statistics(synchronized, dropout=0.0)
+
+        strategy = strategies[num_replicas]
+        trainer = make_trainer(tiny, "group", strategy, make_segmenter, "first_order")
+        segmenter = trainer.game.segmenter
+        name = f"{'sync' if synchronized else 'batch'}_{num_replicas}"
+        kernel, bias = (v.numpy() for v in segmenter.trainable_variables[:2])
+        features = tf.nn.conv2d(IMAGES[TRAIN_CASES], kernel, 1, "SAME") + bias
+        results[f"features_{name}"] = features.numpy()
+        trainer.step(*take(TRAIN_CASES, VAL_CASES))
+        results[f"statistics_{name}"] = by_replica(segmenter.non_trainable_variables)
+        trainer.step(*take(TRAIN_CASES, VAL_CASES))
+        results[f"own_theta_{name}"] = by_replica(segmenter.trainable_variables)
+    trainer = make_trainer(tiny, "group", strategies[2], lambda: with_statistics(False, 0.5))
+    trainer.step(*take(TRAIN_CASES, VAL_CASES))
+    results["own_state_before_nan"] = state_by_replica(trainer)
+    trainer.step(*take(with_nan, VAL_CASES))
+    results["own_state_after_nan"] = state_by_replica(trainer)
+    seeds = [v for v in trainer.game.segmenter.variables if "seed_generator" in v.path]
+    results["own_seeds"] = by_replica(seeds)
+    # TensorFlow loses the tangent where replicas meet.
+    trainer = make_trainer(tiny, "group", strategies[2], lambda: with_statistics(True, 0.0))
+    results["refused"] = ""
+    try:
+        trainer.step(*take(TRAIN_CASES, VAL_CASES))
+    except ConfigurationError as error:
+        results["refused"] = str(error)
+    return results
+
+
 def main(results_path: str) -> None:
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -162,13 +229,13 @@ def main(results_path: str) -> None:
     trainer = make_trainer(one_cell, "batch", strategies[2])
     before = weights_by_replica(trainer)
     for number in range(NUM_STEPS):
-        trainer.step(TRAIN_CASES, np.roll(VAL_CASES, number))
+        trainer.step(*take(TRAIN_CASES, np.roll(VAL_CASES, number)))
     results |= {f"{name}_before": weights for name, weights in before.items()}
     results |= weights_by_replica(trainer)
     for num_replicas, strategy in strategies.items():
         trainer = make_trainer(tiny, "group", strategy)
         for _ in range(NUM_STEPS):
-            figures = trainer.step(TRAIN_CASES, VAL_CASES)
+            figures = trainer.step(*take(TRAIN_CASES, VAL_CASES))
         results[f"figures_{num_replicas}"] = list(figures.values())
         for name, weights in weights_by_replica(trainer).items():
             results[f"{name}_of_{num_replicas}"] = weights[0]
@@ -176,10 +243,11 @@ def main(results_path: str) -> None:
     with_nan = np.append(TRAIN_CASES[:3], NAN_CASE)
     results["state_before_nan"] = state_by_replica(trainer)
     results["figures_of_nan"] = [
-        list(trainer.step(*cases).values())
+        list(trainer.step(*take(*cases)).values())
         for cases in ((with_nan, VAL_CASES), (TRAIN_CASES, with_nan))
     ]
     results["state_after_nan"] = state_by_replica(trainer)
+    results |= results_of_statistics(strategies, with_nan)
     for name, figure_of_replica in {"both_are": (1.0, 2.0), "one_is": (1.0, np.nan)}.items():
         answers = judged_finite(strategies[2], figure_of_replica)
         results[f"judged_finite_where_{name}"] = answers

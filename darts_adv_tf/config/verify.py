@@ -1,0 +1,30 @@
+"""What the verify command is asked for: a data set, as a run would be given it."""
+
+import dataclasses
+
+from darts_adv_tf.config.data import DataConfig
+from darts_adv_tf.config.setting import check_fields, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyConfig:
+    """A data set to read, and where the report goes.
+
+    Args:
+        data: The cases, how they are split and prepared.
+        seed: Of the split and the phantom.
+        workdir: Folder that the report is written to.
+
+    Raises:
+        ConfigurationError: A value breaks its rule.
+    """
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    seed: int = setting(0, "Seed of the split and the phantom.", minimum=0, maximum=2**32 - 1)
+    workdir: str | None = setting(
+        None,
+        "Folder that the report is written to, new or empty; runs/verify-<time> unless given.",
+    )
+
+    def __post_init__(self):
+        check_fields(self)

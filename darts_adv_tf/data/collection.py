@@ -1,0 +1,129 @@
+"""What a source finds in a folder: cases that can be read, before any is.
+
+Shapes: K classes, of which class 0 is the background, H and W pixels.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from collections.abc import Collection as Names
+from pathlib import Path
+
+import numpy as np
+
+from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.errors import ConfigurationError, DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """An image and its masks, still on the disk.
+
+    Attributes:
+        name: Distinct within the collection.
+        patient: Whose image it is; a patient's cases stay on one side of a split.
+        read: Returns the picture (H, W, C) and the organs' masks, bool (K - 1, H, W), which may
+            overlap; raises DataError.
+        files: What `read` reads, the image first.
+    """
+
+    name: str
+    patient: str
+    read: Callable[[], tuple[Picture, np.ndarray]]
+    files: tuple[Path, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """The cases of a data set and what their masks mean.
+
+    Attributes:
+        name: The source, as `--dataset` names it.
+        class_names: K names, the background first.
+        cases: In the order of their indices.
+        priority: Names of organs, the one that gets a pixel which several claim first; those not
+            named follow, the later class before the earlier.
+        has_whole_organs: Whether every case shows every organ, each in one part, as a chest
+            radiograph does; else classes may be absent, or in several parts.
+        folds: The fold of each case in the source's own split; empty if it has none.
+        findings: What was found while looking for the cases.
+
+    Raises:
+        DataError: Two cases have one name.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    cases: tuple[Case, ...]
+    priority: tuple[str, ...] = ()
+    has_whole_organs: bool = False
+    folds: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self):
+        seen = set()
+        for case in self.cases:
+            if case.name in seen:
+                raise DataError(
+                    "Each case has a name of its own.",
+                    received=f"{case.name} for a second time",
+                    file=case.files[0] if case.files else None,
+                    remedy="Rename one of the two files.",
+                )
+            seen.add(case.name)
+
+    @property
+    def class_priority(self) -> tuple[int, ...]:
+        """Indices of all organs, the strongest first."""
+        named = [self.class_names.index(name) for name in self.priority]
+        others = reversed(range(1, len(self.class_names)))
+        return (*named, *(index for index in others if index not in named))
+
+    def only(self, names: Names[str]) -> "Collection":
+        """The cases of these names alone, in the collection's own order."""
+        kept = [index for index, case in enumerate(self.cases) if case.name in names]
+        return dataclasses.replace(
+            self,
+            cases=tuple(self.cases[index] for index in kept),
+            folds=tuple(self.folds[index] for index in kept) if self.folds else (),
+            findings=tuple(finding for finding in self.findings if finding.case in names),
+        )
+
+    def with_patients(self, patients: dict[str, str]) -> "Collection":
+        """With the patients of the cases named."""
+        cases = (
+            dataclasses.replace(case, patient=patients.get(case.name, case.patient))
+            for case in self.cases
+        )
+        return dataclasses.replace(self, cases=tuple(cases))
+
+    def with_classes(self, organs: Sequence[str]) -> "Collection":
+        """With these organs alone, in this order; all others are background.
+
+        Raises:
+            ConfigurationError: An organ is unknown or named twice.
+        """
+        unknown = [name for name in organs if name not in self.class_names[1:]]
+        if unknown or len(set(organs)) != len(organs):
+            raise ConfigurationError(
+                f"--classes names classes of {self.name}, each once, without the background.",
+                received=f"--classes={','.join(organs)}",
+                remedy=f"Choose from {', '.join(self.class_names[1:])}.",
+            )
+        kept = [self.class_names.index(name) - 1 for name in organs]
+
+        def selecting(read):
+            def read_selected():
+                picture, masks = read()
+                return picture, masks[kept]
+
+            return read_selected
+
+        return dataclasses.replace(
+            self,
+            class_names=(self.class_names[0], *organs),
+            cases=tuple(
+                dataclasses.replace(case, read=selecting(case.read)) for case in self.cases
+            ),
+            priority=tuple(name for name in self.priority if name in organs),
+        )

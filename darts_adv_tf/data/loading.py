@@ -1,0 +1,260 @@
+"""Reads the cases of a collection, checks and prepares them, and makes a data set of them.
+
+Shapes: N cases, S the side of a training image, C channels.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+
+from darts_adv_tf.data.case_checks import check_image, check_masks, check_sizes
+from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.preparation import Preparation, merge_masks
+from darts_adv_tf.errors import ConfigurationError, DataError
+
+Progress = Callable[[int, int], None]
+"""Called after each case with the number of cases done and of all."""
+
+NUM_SHOWN_FAULTS = 5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reading:
+    """A case as training sees it, or why it cannot.
+
+    Attributes:
+        case: What was read.
+        image: float32 (S, S, C), prepared; None where the case cannot be used.
+        labels: uint8 (S, S); None likewise.
+        pixel_size: Height and width of a training pixel in mm, or nan.
+        findings: What was found wrong.
+        error: Why the case cannot be used.
+    """
+
+    case: Case
+    image: np.ndarray | None
+    labels: np.ndarray | None
+    pixel_size: tuple[float, float]
+    findings: tuple[Finding, ...]
+    error: DataError | None = None
+
+
+def load(
+    collection: Collection, preparation: Preparation, progress: Progress | None = None
+) -> Dataset:
+    """Reads and prepares all cases of a collection.
+
+    Masks are merged at full resolution by the collection's priority; then each pixel of the
+    training resolution gets the class with the largest area in it. Faults that leave no doubt
+    about what was meant are repaired, and each is told in the data set's `findings`.
+
+    Args:
+        collection: The cases.
+        preparation: How images are prepared; its `intensity_maximum` is found here.
+        progress: Called after each case.
+
+    Raises:
+        DataError: Cases that would spoil training: all of them are counted, the first are named.
+        ConfigurationError: The cases do not fit into memory, or their intensities have no bounds
+            and the preparation needs them.
+    """
+    preparation = bounded_by_first(collection, preparation)
+    readings = list(read_cases(collection, preparation, progress))
+    _refuse_spoilt(readings)
+    return assemble(collection, preparation, readings)
+
+
+def bounded_by_first(collection: Collection, preparation: Preparation) -> Preparation:
+    """The preparation with the intensities of the first case that can be read.
+
+    Raises:
+        ConfigurationError: The cases do not fit into memory, or the intensities have no bounds
+            and the preparation needs them.
+        DataError: There is no case, or none can be read.
+    """
+    first = None
+    for case in collection.cases:
+        try:
+            picture, _ = case.read()
+        except DataError as error:
+            first = first or error
+        else:
+            _check_memory(len(collection.cases), preparation, picture.pixels.shape[-1])
+            if picture.intensity_maximum is None and preparation.normalization == "range":
+                raise ConfigurationError(
+                    "Intensities are divided by the largest that their file format can hold, and "
+                    "this format bounds none.",
+                    received=f"{case.files[0]}, --normalization=range",
+                    remedy="Use --normalization=percentile, or --normalization=window with "
+                    "--window=<low>,<high>.",
+                )
+            return dataclasses.replace(preparation, intensity_maximum=picture.intensity_maximum)
+    raise first or DataError(
+        "A data set holds at least one case.", received=f"no case of {collection.name}"
+    )
+
+
+def read_cases(
+    collection: Collection, preparation: Preparation, progress: Progress | None = None
+) -> Iterator[Reading]:
+    """Yields a reading a case, in order; several are read at a time."""
+    cases = iter(collection.cases)
+    num_threads = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(num_threads) as threads:
+
+        def begin(case: Case):
+            return threads.submit(read_case, case, collection, preparation)
+
+        # A few ahead and no more, so that pictures do not pile up.
+        pending = [begin(case) for case in islice(cases, 2 * num_threads)]
+        done = 0
+        try:
+            while pending:
+                reading = pending.pop(0).result()
+                pending.extend(begin(case) for case in islice(cases, 1))
+                done += 1
+                if progress:
+                    progress(done, len(collection.cases))
+                yield reading
+        finally:
+            for reading in pending:
+                reading.cancel()
+
+
+def read_case(case: Case, collection: Collection, preparation: Preparation) -> Reading:
+    """Reads, checks and prepares one case; what cannot be used comes as a finding too."""
+    unknown = (np.nan, np.nan)
+    try:
+        picture, masks = case.read()
+    except DataError as error:
+        finding = Finding(case.name, "unreadable", _in_a_line(error), spoils=True)
+        return Reading(case, None, None, unknown, (finding,), error)
+    try:
+        check_sizes(picture, masks, case)
+    except DataError as error:
+        finding = Finding(case.name, "size_mismatch", _in_a_line(error), spoils=True)
+        return Reading(case, None, None, unknown, (finding,), error)
+    findings = check_image(picture, case)
+    masks, of_masks = check_masks(masks, case, collection)
+    findings += of_masks
+    height, width = picture.pixels.shape[:2]
+    try:
+        pixels = match_range(picture, preparation.intensity_maximum)
+    except ValueError as error:
+        findings.append(Finding(case.name, "range", str(error), spoils=True))
+        return Reading(case, None, None, unknown, tuple(findings))
+    image = preparation.prepare_images(pixels[np.newaxis])[0].numpy()
+    priority = collection.class_priority
+    labels = preparation.prepare_labels(merge_masks(masks, priority), priority)
+    pixel_size = preparation.pixel_size(picture.spacing, height, width)
+    return Reading(case, image, labels, pixel_size, tuple(findings))
+
+
+def match_range(picture: Picture, intensity_maximum: float | None) -> np.ndarray:
+    """The pixels, float32 (H, W, C), in the range that the training images were stored in.
+
+    Raises:
+        ValueError: One of the two ranges has bounds and the other none.
+    """
+    pixels = picture.pixels.astype(np.float32)
+    if picture.intensity_maximum == intensity_maximum:
+        return pixels
+    if picture.intensity_maximum is None or intensity_maximum is None:
+        raise ValueError(
+            f"its intensities reach up to {_bound(picture.intensity_maximum)}, those of the other "
+            f"images up to {_bound(intensity_maximum)}"
+        )
+    return pixels * np.float32(intensity_maximum / picture.intensity_maximum)
+
+
+def assemble(collection: Collection, preparation: Preparation, readings: list[Reading]) -> Dataset:
+    """Makes a data set of the cases that can be used, which agree in their channels."""
+    usable = [reading for reading in readings if reading.image is not None]
+    kept = {reading.case.name for reading in usable}
+    usable_collection = collection if len(kept) == len(readings) else collection.only(kept)
+    return Dataset(
+        name=collection.name,
+        class_names=collection.class_names,
+        cases=tuple(reading.case.name for reading in usable),
+        images=np.stack([reading.image for reading in usable]),
+        labels=np.stack([reading.labels for reading in usable]),
+        preparation=preparation,
+        patients=tuple(reading.case.patient for reading in usable),
+        folds=usable_collection.folds,
+        pixel_sizes=np.array([reading.pixel_size for reading in usable]),
+        has_whole_organs=collection.has_whole_organs,
+        findings=(
+            *collection.findings,
+            *(finding for reading in usable for finding in reading.findings),
+        ),
+    )
+
+
+def with_agreeing_channels(readings: list[Reading]) -> list[Reading]:
+    """The readings, of which those with other channels than the first have become errors."""
+    channels = next((r.image.shape[-1] for r in readings if r.image is not None), None)
+
+    def agreeing(reading: Reading) -> Reading:
+        if reading.image is None or reading.image.shape[-1] == channels:
+            return reading
+        message = f"{reading.image.shape[-1]} channel(s), the first image has {channels}"
+        finding = Finding(reading.case.name, "channels", message, spoils=True)
+        return dataclasses.replace(
+            reading, image=None, labels=None, findings=(*reading.findings, finding)
+        )
+
+    return [agreeing(reading) for reading in readings]
+
+
+def _refuse_spoilt(readings: list[Reading]) -> None:
+    readings[:] = with_agreeing_channels(readings)
+    spoilt = [finding for reading in readings for finding in reading.findings if finding.spoils]
+    if not spoilt:
+        return
+    errors = [reading.error for reading in readings if reading.error is not None]
+    if len(spoilt) == len(errors) == 1:
+        raise errors[0]
+    cases = {finding.case: None for finding in spoilt}
+    shown = [f"\n    {finding}" for finding in spoilt[:NUM_SHOWN_FAULTS]]
+    more = len(spoilt) - len(shown)
+    shown += [f"\n    and {more} more"] if more > 0 else []
+    (file,) = {
+        reading.case.files[0] if reading.case.files else None
+        for reading in readings
+        if reading.case.name == next(iter(cases))
+    }
+    raise DataError(
+        "Every case can be used for training.",
+        received=f"{len(cases)} of {len(readings)} cases that cannot" + "".join(shown),
+        file=file,
+        remedy="Mend these cases or take them out of the data set; "
+        "python -m darts_adv_tf.verify shows all of them.",
+    )
+
+
+def _check_memory(num_cases: int, preparation: Preparation, num_channels: int) -> None:
+    size = num_cases * preparation.image_size**2 * (4 * num_channels + 1)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise ConfigurationError(
+            "All images are held in memory while a run trains.",
+            received=f"{num_cases} cases at --image_size={preparation.image_size}, "
+            f"{size / 2**30:.1f} GiB, of {memory / 2**30:.1f} GiB of memory",
+            remedy="Lower --image_size, or name fewer cases by --cases.",
+        )
+
+
+def _bound(intensity_maximum: float | None) -> str:
+    return "no bound" if intensity_maximum is None else f"{intensity_maximum:g}"
+
+
+def _in_a_line(error: DataError) -> str:
+    details = "; ".join(str(text) for text in (error.received, error.file) if text is not None)
+    return f"{error.rule} {details}" if details else error.rule

@@ -1,0 +1,122 @@
+"""Data sets in the format of the Medical Segmentation Decathlon.
+
+    dataset.json            modality, labels, training
+    imagesTr/<case>.nii.gz
+    labelsTr/<case>.nii.gz
+
+dataset.json lists the images with their masks; test images are not looked at. Volumes are cut into
+slices. Its paths must stay within the folder, links included, since the file comes from elsewhere.
+
+Reference: M. Antonelli et al., "The Medical Segmentation Decathlon", Nature Communications 13,
+2022; medicaldecathlon.com
+"""
+
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.decoding.reading import PICTURE_SUFFIXES
+from darts_adv_tf.data.sources.description import FILE_NAME, MAXIMUM_CLASSES, Description
+from darts_adv_tf.data.sources.folder import is_file, require_folders, stem_of
+from darts_adv_tf.data.sources.index_mask import IndexMeaning
+from darts_adv_tf.data.sources.planes import find_planes, read_plane
+from darts_adv_tf.errors import DataError
+
+
+def find_decathlon(data_dir: Path) -> Collection:
+    """Finds the training cases, or the slices of them, in the order of dataset.json.
+
+    Raises:
+        DataError: If dataset.json is wrong or names a file that is missing or outside the folder.
+    """
+    require_folders(
+        (data_dir,),
+        "A data set is read from a folder.",
+        f"Let --data_dir name the folder Task<number>_<name> that holds {FILE_NAME}.",
+    )
+    description = Description(data_dir / FILE_NAME)
+    num_channels = description.channels("modality")
+    meaning = _read_labels(description)
+    cases = []
+    for entry in description.sequence("training"):
+        if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
+            raise description.refuse("'training' lists objects with 'image' and 'label'.", entry)
+        image, label = (_find_file(description, entry[key]) for key in ("image", "label"))
+        name = stem_of(image.name, PICTURE_SUFFIXES)
+        if name is None:
+            raise description.refuse(
+                f"An image ends in one of {', '.join(PICTURE_SUFFIXES)}.", entry["image"]
+            )
+        cases += [
+            Case(
+                plane_name,
+                name,
+                partial(_read, image, label, plane, num_channels, meaning),
+                (image, label),
+            )
+            for plane_name, plane in find_planes(name, [image, label])
+        ]
+    return Collection(name="decathlon", class_names=meaning.class_names, cases=tuple(cases))
+
+
+def _read_labels(description: Description) -> IndexMeaning:
+    """What the values mean, in the order of the values."""
+    labels = description.mapping("labels")
+    names = list(labels.values())
+    if not all(key.isascii() and key.isdigit() and len(key) <= 5 for key in labels) or not all(
+        isinstance(name, str) and name.strip() for name in names
+    ):
+        raise description.refuse("'labels' maps whole numbers to names.", labels)
+    by_value = {
+        int(key): name for key, name in sorted(labels.items(), key=lambda pair: int(pair[0]))
+    }
+    if 0 not in by_value or len(by_value) != len(labels) or len(set(names)) != len(names):
+        raise description.refuse("'labels' names the background 0, and each value once.", labels)
+    if not 2 <= len(by_value) <= MAXIMUM_CLASSES:
+        raise description.refuse(
+            f"'labels' names 1 to {MAXIMUM_CLASSES - 1} classes besides the background.", labels
+        )
+    del by_value[0]
+    if "background" in by_value.values():
+        raise description.refuse("'labels' names 0 the background.", labels)
+    return IndexMeaning(("background", *by_value.values()), tuple((v,) for v in by_value))
+
+
+def _find_file(description: Description, text: object) -> Path:
+    """A file that dataset.json names, inside its folder."""
+    folder = description.path.parent
+    if not isinstance(text, str) or not text or "\0" in text or "\\" in text:
+        raise description.refuse("'training' names files by relative paths.", text)
+    parts = PurePosixPath(text).parts
+    path = folder.joinpath(*parts)
+    try:
+        is_inside = ".." not in parts and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in circles, or no text that can be a name
+        is_inside = False
+    if not is_inside:
+        raise description.refuse("The files of 'training' lie within the folder.", text)
+    if not is_file(path):
+        raise DataError(
+            f"The files that {FILE_NAME} names are there.",
+            received="no such file",
+            file=path,
+            remedy=f"Add the file, or take the case out of 'training' in {FILE_NAME}.",
+        )
+    return path
+
+
+def _read(
+    image: Path, label: Path, plane: int, num_channels: int, meaning: IndexMeaning
+) -> tuple[Picture, np.ndarray]:
+    picture = read_plane(image, plane)
+    if picture.pixels.shape[-1] != num_channels:
+        raise DataError(
+            f"A case has the {num_channels} channel(s) that 'modality' names.",
+            received=f"{picture.pixels.shape[-1]} channel(s)",
+            file=image,
+            remedy=f"Mend 'modality' in {FILE_NAME}, or restore the image.",
+        )
+    return picture, meaning.read(label, plane)

@@ -1,0 +1,150 @@
+"""Your own images, in one of two plain layouts.
+
+A mask a class:
+
+    images/<case>.<ending>
+    masks/<class>/<case>.<ending>
+
+A mask for all classes, with 0 for the background and 1, 2, ... for the classes in the order in
+which `--classes` names them:
+
+    images/<case>.<ending>
+    labels/<case>.<ending>
+
+An image and its masks may have different endings. Classes may be absent from a case, and overlap:
+then the later one wins. Folders within these are not looked into. NIfTI volumes are cut into
+slices.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.decoding.reading import PICTURE_SUFFIXES
+from darts_adv_tf.data.sources.description import MAXIMUM_CLASSES
+from darts_adv_tf.data.sources.folder import (
+    files_by_stem,
+    is_folder,
+    left_out,
+    list_folder,
+    require_folders,
+)
+from darts_adv_tf.data.sources.index_mask import IndexMeaning
+from darts_adv_tf.data.sources.mask_folders import find_cases
+from darts_adv_tf.data.sources.planes import find_planes, read_plane
+from darts_adv_tf.errors import ConfigurationError, DataError
+
+_RULE = "A folder of images holds images/, and either masks/<class>/ or labels/."
+_REMEDY = "Let --data_dir name such a folder; docs/datasets.md shows both layouts."
+
+
+def find_folders(data_dir: Path, classes: Sequence[str] | None = None) -> Collection:
+    """Finds the cases of a folder in either layout, sorted by name.
+
+    Args:
+        data_dir: The folder.
+        classes: The classes without the background. With masks/, those to use, in this order; all
+            sorted by name if None. With labels/, the names of the values 1, 2, ...
+
+    Raises:
+        DataError: If a folder is missing or holds no image, or an image lacks a mask.
+        ConfigurationError: If the classes do not fit the layout.
+    """
+    require_folders((data_dir, data_dir / "images"), _RULE, _REMEDY)
+    has_masks, has_labels = (is_folder(data_dir / name) for name in ("masks", "labels"))
+    if has_masks == has_labels:
+        raise DataError(
+            _RULE,
+            received="both masks/ and labels/" if has_masks else "neither masks/ nor labels/",
+            file=data_dir,
+            remedy=_REMEDY,
+        )
+    return _find_masks(data_dir, classes) if has_masks else _find_labels(data_dir, classes)
+
+
+def _find_masks(data_dir: Path, classes: Sequence[str] | None) -> Collection:
+    mask_dirs = {
+        path.name: path
+        for path in sorted(list_folder(data_dir / "masks"))
+        if is_folder(path) and not path.name.startswith(".")
+    }
+    if not mask_dirs or "background" in mask_dirs or len(mask_dirs) >= MAXIMUM_CLASSES:
+        raise DataError(
+            f"masks/ holds 1 to {MAXIMUM_CLASSES - 1} folders, one a class, none for the "
+            "background.",
+            received=", ".join(mask_dirs)[:200] or "no folder",
+            file=data_dir / "masks",
+            remedy=_REMEDY,
+        )
+    if classes is not None:
+        if set(classes) - set(mask_dirs) or len(set(classes)) != len(classes) or not classes:
+            raise ConfigurationError(
+                "--classes names folders of masks/, each once.",
+                received=f"--classes={','.join(classes)}",
+                file=data_dir / "masks",
+                remedy=f"Choose from {', '.join(mask_dirs)}.",
+            )
+        mask_dirs = {name: mask_dirs[name] for name in classes}
+    cases, findings = find_cases(data_dir / "images", mask_dirs, PICTURE_SUFFIXES, _REMEDY)
+    return Collection("folders", ("background", *mask_dirs), cases, findings=findings)
+
+
+def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
+    if not classes or len({"background", *classes}) != len(classes) + 1:
+        raise ConfigurationError(
+            "--classes names the values 1, 2, ... of the masks in labels/, each once.",
+            received="no --classes" if not classes else f"--classes={','.join(classes)}",
+            file=data_dir / "labels",
+            remedy="Add --classes=<name of value 1>,<name of value 2>,...",
+        )
+    if len(classes) >= MAXIMUM_CLASSES:
+        raise ConfigurationError(
+            f"There are at most {MAXIMUM_CLASSES} classes, with the background.",
+            received=f"--classes with {len(classes)} names",
+            remedy="Name fewer classes.",
+        )
+    images = files_by_stem(data_dir / "images", PICTURE_SUFFIXES)
+    labels = files_by_stem(data_dir / "labels", PICTURE_SUFFIXES)
+    if not images:
+        raise DataError(
+            "A data set holds at least one image.",
+            received="no image",
+            file=data_dir / "images",
+            remedy=_REMEDY,
+        )
+    missing = [name for name in images if name not in labels]
+    if missing:
+        raise DataError(
+            "Each image has a mask of the same name in labels/.",
+            received=f"{len(missing)} missing mask(s), the first of them that of this image",
+            file=images[missing[0]],
+            remedy="Add the masks, or take their images out of images/.",
+        )
+    meaning = IndexMeaning.in_order(classes)
+    cases = tuple(
+        Case(
+            plane_name,
+            name,
+            partial(_read, image, labels[name], plane, meaning),
+            (image, labels[name]),
+        )
+        for name, image in images.items()
+        for plane_name, plane in find_planes(name, [image, labels[name]])
+    )
+    without_image = [name for name in labels if name not in images]
+    return Collection(
+        "folders",
+        meaning.class_names,
+        cases,
+        findings=left_out(without_image, "a mask without an image"),
+    )
+
+
+def _read(
+    image: Path, label: Path, plane: int, meaning: IndexMeaning
+) -> tuple[Picture, np.ndarray]:
+    return read_plane(image, plane), meaning.read(label, plane)

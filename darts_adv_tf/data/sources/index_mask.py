@@ -1,0 +1,55 @@
+"""Masks that hold the index of a class in each pixel, and what the indices mean.
+
+Shapes: K classes, of which class 0 is the background, H and W pixels.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from darts_adv_tf.data.sources.planes import read_values
+from darts_adv_tf.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class IndexMeaning:
+    """Which stored values make up each organ.
+
+    Attributes:
+        class_names: K names, the background first.
+        values: The values of each of the K - 1 organs; organs may share values.
+        background: The values of the background.
+    """
+
+    class_names: tuple[str, ...]
+    values: tuple[tuple[int, ...], ...]
+    background: tuple[int, ...] = (0,)
+
+    @classmethod
+    def in_order(cls, organs: Iterable[str]) -> "IndexMeaning":
+        """The values 1, 2, ... for organs in this order."""
+        names = ("background", *organs)
+        return cls(names, tuple((index,) for index in range(1, len(names))))
+
+    def read(self, path: Path, plane: int) -> np.ndarray:
+        """Reads a plane of a mask: bool (K - 1, H, W).
+
+        Raises:
+            DataError: The file cannot be read, or holds a value without a meaning.
+        """
+        stored = read_values(path, plane)
+        known = sorted({*self.background, *(value for group in self.values for value in group)})
+        unknown = np.setdiff1d(stored, known)
+        if unknown.size:
+            shown = ", ".join(str(value) for value in unknown[:5])
+            raise DataError(
+                "Each value of a mask is the index of a class: "
+                f"{', '.join(str(value) for value in known[:20])}"
+                f"{', ...' if len(known) > 20 else ''}.",
+                received=f"the value {shown}" + (", ..." if unknown.size > 5 else ""),
+                file=path,
+                remedy="Name the class of this value, or restore the mask.",
+            )
+        return np.stack([np.isin(stored, group) for group in self.values])

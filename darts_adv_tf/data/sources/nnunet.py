@@ -1,0 +1,191 @@
+"""Data sets in the format of nnU-Net, version 2.
+
+    dataset.json            channel_names, labels, file_ending
+    imagesTr/<case>_<four digits, the channel><file_ending>
+    labelsTr/<case><file_ending>
+
+Any channels and classes; PNG, BMP, TIFF or NIfTI. A class is a value of the masks, or, as a region,
+a list of values; where regions overlap, the later one wins, as nnU-Net writes them one over the
+other. Channels are a file each; one file `_0000` with all channels is taken too, as nnU-Net's
+reader of natural images does. Volumes are cut into slices. Images without labels are left out, and
+imagesTs is not looked at. Pixels to be ignored have no place in the losses here, so data sets with
+the label `ignore` are refused.
+
+Shapes: K classes, of which class 0 is the background, H and W pixels, C channels.
+
+Reference: github.com/MIC-DKFZ/nnUNet, documentation/dataset_format.md
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.sources.description import (
+    FILE_NAME,
+    MAXIMUM_CLASSES,
+    Description,
+    is_whole_number,
+)
+from darts_adv_tf.data.sources.folder import files_by_stem, left_out, require_folders
+from darts_adv_tf.data.sources.index_mask import IndexMeaning
+from darts_adv_tf.data.sources.planes import find_planes, read_plane
+from darts_adv_tf.errors import DataError
+
+FILE_ENDINGS = (".png", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz")
+
+_REMEDY = f"Let --data_dir name the folder Dataset<number>_<name> that holds {FILE_NAME}."
+
+
+def find_nnunet(data_dir: Path) -> Collection:
+    """Finds a case a file of labelsTr, or one a slice of it, sorted by name.
+
+    Raises:
+        DataError: If dataset.json is wrong, a folder is missing or empty, or a channel is missing.
+    """
+    image_dir, label_dir = data_dir / "imagesTr", data_dir / "labelsTr"
+    require_folders(
+        (data_dir, image_dir, label_dir),
+        f"An nnU-Net data set holds {FILE_NAME}, imagesTr/ and labelsTr/.",
+        _REMEDY,
+    )
+    description = Description(data_dir / FILE_NAME)
+    num_channels = description.channels("channel_names")
+    meaning = _read_labels(description)
+    ending = description.text("file_ending").lower()
+    if ending not in FILE_ENDINGS:
+        raise description.refuse(f"'file_ending' is one of {', '.join(FILE_ENDINGS)}.", ending)
+    images, labels = files_by_stem(image_dir, (ending,)), files_by_stem(label_dir, (ending,))
+    if not labels:
+        raise DataError(
+            "A data set holds at least one case.",
+            received=f"no {ending} file",
+            file=label_dir,
+            remedy="Add masks, or mend 'file_ending' in dataset.json.",
+        )
+    cases = []
+    for name, label in labels.items():
+        paths = _channel_files(name, num_channels, images, image_dir / f"{name}_0000{ending}")
+        cases += [
+            Case(
+                plane_name,
+                name,
+                partial(_read, paths, label, plane, num_channels, meaning),
+                (*paths, label),
+            )
+            for plane_name, plane in find_planes(name, [*paths, label])
+        ]
+    unlabelled = sorted({stem[:-5] for stem in images} - set(labels))
+    return Collection(
+        name="nnunet",
+        class_names=meaning.class_names,
+        cases=tuple(cases),
+        findings=left_out(unlabelled, "an image without labels"),
+    )
+
+
+def _read_labels(description: Description) -> IndexMeaning:
+    """What the values mean, in the order of the names in the file."""
+    labels = description.mapping("labels")
+    if "ignore" in labels:
+        raise description.refuse(
+            "Each pixel has a class; the label 'ignore' is not supported.", labels
+        )
+    values = {}
+    for name, value in labels.items():
+        if not name.strip():
+            raise description.refuse("'labels' gives each class a name.", labels)
+        group = value if isinstance(value, list) else [value]
+        if not group or not all(is_whole_number(v) and 0 <= v < 2**16 for v in group):
+            raise description.refuse(
+                "'labels' maps a name to a whole number from 0 on, or to a list of them.",
+                {name: value},
+            )
+        values[name] = tuple(group)
+    if values.get("background") != (0,):
+        raise description.refuse("'labels' maps 'background' to 0.", labels)
+    organs = {name: group for name, group in values.items() if name != "background"}
+    if not 1 <= len(organs) < MAXIMUM_CLASSES or any(0 in group for group in organs.values()):
+        raise description.refuse(
+            f"'labels' names 1 to {MAXIMUM_CLASSES - 1} classes besides the background, whose "
+            "value 0 none of them has.",
+            labels,
+        )
+    singles = [group for group in organs.values() if len(group) == 1]
+    if len(set(singles)) != len(singles):
+        raise description.refuse("'labels' gives each class values of its own.", labels)
+    return IndexMeaning(("background", *organs), tuple(organs.values()))
+
+
+def _channel_files(
+    name: str, num_channels: int, images: dict[str, Path], expected: Path
+) -> tuple[Path, ...]:
+    """The file of each channel, or the one file `_0000` of all of them."""
+    names = [f"{name}_{channel:04}" for channel in range(num_channels)]
+    found = [stem for stem in names if stem in images]
+    if found != names and found != names[:1]:
+        missing = next(stem for stem in names if stem not in images)
+        raise DataError(
+            "Each mask of labelsTr has an image of the same name in imagesTr, with _0000 for its "
+            "first channel, _0001 for the next, and so on.",
+            received=f"no {missing}{expected.name[len(names[0]) :]}",
+            file=expected,
+            remedy="Add the image, or take the mask out of labelsTr/.",
+        )
+    return tuple(images[stem] for stem in found)
+
+
+def _read(
+    paths: tuple[Path, ...], label: Path, plane: int, num_channels: int, meaning: IndexMeaning
+) -> tuple[Picture, np.ndarray]:
+    pictures = [read_plane(path, plane) for path in paths]
+    if len(paths) == 1 < num_channels and pictures[0].pixels.shape[-1] == 1:
+        # A colour picture whose channels agree is decoded as a grey one.
+        pictures *= num_channels
+    picture = join_channels(pictures, paths)
+    if picture.pixels.shape[-1] != num_channels:
+        raise DataError(
+            f"A case has the {num_channels} channel(s) that 'channel_names' names.",
+            received=f"{picture.pixels.shape[-1]} in {len(paths)} file(s)",
+            file=paths[0],
+            remedy="Mend 'channel_names' in dataset.json, or restore the image.",
+        )
+    return picture, meaning.read(label, plane)
+
+
+def join_channels(pictures: list[Picture], paths: tuple[Path, ...]) -> Picture:
+    """One picture (H, W, C) of several of the same size.
+
+    Intensities of formats with different bounds are brought to the largest of them.
+
+    Raises:
+        DataError: They differ in size.
+    """
+    if len(pictures) == 1:
+        return pictures[0]
+    first = pictures[0]
+    for picture, path in zip(pictures, paths * len(pictures), strict=False):
+        if picture.pixels.shape[:2] != first.pixels.shape[:2]:
+            raise DataError(
+                "The channels of a case have one size.",
+                received="{1}x{0} beside {3}x{2} (width x height)".format(
+                    *picture.pixels.shape[:2], *first.pixels.shape[:2]
+                ),
+                file=path,
+                remedy="Restore the channel, or take the case out.",
+            )
+    bounds = {picture.intensity_maximum for picture in pictures}
+    if len(bounds) == 1:
+        (bound,) = bounds
+        channels = [picture.pixels for picture in pictures]
+    elif None in bounds:
+        bound = None
+        channels = [picture.pixels.astype(np.float32) for picture in pictures]
+    else:
+        bound = max(bounds)
+        channels = [
+            picture.pixels * np.float32(bound / picture.intensity_maximum) for picture in pictures
+        ]
+    return Picture(np.concatenate(channels, axis=-1), bound, first.spacing)

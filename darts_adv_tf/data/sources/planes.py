@@ -1,0 +1,87 @@
+"""Pictures and masks of any format, volumes plane by plane.
+
+A file holds one plane, or many if it is a volume; each plane becomes a case of its own, and all
+planes of a volume belong to one patient.
+
+Shapes: H, W pixels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from darts_adv_tf.data.decoding.nifti import NIFTI_SUFFIXES, num_slices, read_nifti, read_nifti_mask
+from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.decoding.raster import read_index_mask, read_mask
+from darts_adv_tf.data.decoding.reading import read_picture
+from darts_adv_tf.errors import DataError
+
+
+def find_planes(name: str, files: Sequence[Path]) -> list[tuple[str, int]]:
+    """The name and the index of each plane of an image.
+
+    Args:
+        name: The name of the image, which is the plane's where there is but one.
+        files: The image, or its channels, and its masks; only headers of volumes are read.
+
+    Raises:
+        DataError: A header cannot be read, or the files have different numbers of planes.
+    """
+    counts = [num_slices(path) if _is_volume(path) else 1 for path in files]
+    for path, count in zip(files, counts, strict=True):
+        if count != counts[0]:
+            raise DataError(
+                "The channels and masks of a volume have its number of slices.",
+                received=f"{count} beside {counts[0]}",
+                file=path,
+                remedy="Restore the file, or take the case out.",
+            )
+    if counts[0] == 1:
+        return [(name, 0)]
+    digits = max(3, len(str(counts[0] - 1)))
+    return [(f"{name}_slice{index:0{digits}}", index) for index in range(counts[0])]
+
+
+def read_plane(path: Path, plane: int) -> Picture:
+    """Reads one plane of an image.
+
+    Raises:
+        DataError: The file cannot be read, or has no such plane.
+    """
+    return read_nifti(path, plane) if _is_volume(path) else read_picture(path)
+
+
+def read_masks(paths: Sequence[Path], plane: int) -> np.ndarray:
+    """Reads a plane of masks, one file an organ: bool (K - 1, H, W).
+
+    Raises:
+        DataError: A file cannot be read, or the masks differ in size.
+    """
+    masks = [
+        read_nifti_mask(path, plane) != 0 if _is_volume(path) else read_mask(path) for path in paths
+    ]
+    for mask, path in zip(masks, paths, strict=True):
+        if mask.shape != masks[0].shape:
+            raise DataError(
+                "The masks of a case have one size.",
+                received="{1}x{0} beside {3}x{2} (width x height)".format(
+                    *mask.shape, *masks[0].shape
+                ),
+                file=path,
+                remedy="Restore the mask at the image's size, or take the case out.",
+            )
+    return np.stack(masks)
+
+
+def read_values(path: Path, plane: int) -> np.ndarray:
+    """Reads a plane of an index mask: integers (H, W).
+
+    Raises:
+        DataError: The file cannot be read, or has no such plane.
+    """
+    return read_nifti_mask(path, plane) if _is_volume(path) else read_index_mask(path)
+
+
+def _is_volume(path: Path) -> bool:
+    return path.name.lower().endswith(NIFTI_SUFFIXES)

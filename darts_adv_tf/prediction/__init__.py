@@ -1,0 +1,1 @@
+"""Segments new pictures with an exported segmenter: one file a part of the work."""

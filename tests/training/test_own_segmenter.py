@@ -201,7 +201,7 @@ def test_a_segmenter_without_a_tangent_is_refused_in_the_exact_mode(what):
     trainer = make_trainer("exact", make_segmenter(Untellable()))
     before = state_of(trainer)
     with pytest.raises(ConfigurationError, match="architecture_gradient=finite_difference"):
-        getattr(trainer, what)(*STEPS[0])
+        getattr(trainer, what)(*take(*STEPS[0]))
     assert not differing(before, state_of(trainer))
 
 

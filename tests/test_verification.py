@@ -51,6 +51,10 @@ def spoil(data_dir, name):
     path.write_bytes(path.read_bytes()[:60])
 
 
+def shrink(path):
+    cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[::2])
+
+
 def swap(data_dir, name):
     left, heart = (data_dir / "mask" / organ / f"{name}.png" for organ in ("left_lung", "heart"))
     content = left.read_bytes()
@@ -62,11 +66,13 @@ def swap(data_dir, name):
 def ended(tmp_path_factory):
     """Command lines on three folders, by name: clean, with a warning, and spoilt."""
     folder = tmp_path_factory.mktemp("verify")
-    for name in ("clean", "warned", "spoilt"):
-        write_cx_seg(folder / name)
+    for name, num_cases in (("clean", 6), ("warned", 6), ("spoilt", 8)):
+        write_cx_seg(folder / name, num_cases)
     swap(folder / "warned", "phantom_0002")
     swap(folder / "spoilt", "phantom_0002")
     spoil(folder / "spoilt", "phantom_0004")
+    (folder / "spoilt" / "mask" / "heart" / "phantom_0001.png").unlink()
+    shrink(folder / "spoilt" / "mask" / "heart" / "phantom_0003.png")
     (folder / "occupied").write_text("a file, in which no folder can be made")
     commands = CommandLine(folder)
     flags = {
@@ -106,13 +112,23 @@ def test_what_spoils_ends_with_3_after_the_whole_report(ended):
     folder, results = ended
     result = results["spoilt"]
     assert result.returncode == 3
-    assert [row["kind"] for row in rows_of(folder / "of_spoilt")] == ["unreadable", "swapped"]
+    rows = rows_of(folder / "of_spoilt")
+    found = [(row["case"], row["kind"]) for row in rows]
+    assert found == [
+        ("phantom_0001", "unreadable"),
+        ("phantom_0004", "unreadable"),
+        ("phantom_0003", "size_mismatch"),
+        ("phantom_0002", "swapped"),
+    ]
+    missing, _, shrunk, _ = (row["message"] for row in rows)
+    assert "no mask of heart" in missing and "heart/phantom_0001.png" in missing
+    assert "64x32 beside 64x64" in shrunk and "heart/phantom_0003.png" in shrunk
     page = CasesOfPage(folder / "of_spoilt" / "report.html")
-    assert page.names == ["phantom_0004", "phantom_0002"] and page.num_pictures == 2
+    assert page.names == [case for case, _ in found] and page.num_pictures == 2
     assert "spoils  unreadable      phantom_0004" in result.stdout
-    assert "6 of cx_seg, 1 of which cannot be used" in result.stdout
+    assert "8 of cx_seg, 3 of which cannot be used" in result.stdout
     assert result.stdout.splitlines()[-1].split() == ["report", "of_spoilt/report.html"]
-    assert "1 finding(s) that would, the first: phantom_0004" in result.stderr
+    assert "3 finding(s) that would, the first: phantom_0001" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 
 from darts_adv_tf.data import chest
-from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.collection import Case, Collection, SizeMismatch
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.finding import Finding
-from darts_adv_tf.errors import DataError
 
 NOTABLE_OVERLAP = 0.02
 """An overlap is reported from this fraction of the smallest organ in it on.
@@ -36,11 +35,11 @@ def check_sizes(picture: Picture, masks: np.ndarray, case: Case) -> None:
     """Refuses masks (K - 1, H, W) that are not as large as their image.
 
     Raises:
-        DataError: They are not.
+        SizeMismatch: They are not.
     """
     shape = picture.pixels.shape[:2]
     if masks.shape[1:] != shape:
-        raise DataError(
+        raise SizeMismatch(
             "A mask is as large as its image.",
             received="mask {1}x{0}, image {3}x{2} (width x height)".format(
                 *masks.shape[1:], *shape

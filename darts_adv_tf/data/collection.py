@@ -6,13 +6,19 @@ Shapes: K classes, of which class 0 is the background, H and W pixels.
 import dataclasses
 from collections.abc import Callable, Sequence
 from collections.abc import Collection as Names
+from functools import partial
 from pathlib import Path
+from typing import Never
 
 import numpy as np
 
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.finding import Finding
 from darts_adv_tf.errors import ConfigurationError, DataError
+
+
+class SizeMismatch(DataError):
+    """The image and the masks of a case are not all of one size."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +29,35 @@ class Case:
         name: Distinct within the collection.
         patient: Whose image it is; a patient's cases stay on one side of a split.
         read: Returns the picture (H, W, C) and the organs' masks, bool (K - 1, H, W), which may
-            overlap; raises DataError.
+            overlap; raises DataError, of which SizeMismatch where they differ in size.
         files: What `read` reads, the image first.
+        error: Why it cannot be read, where that is known before; `read` raises it then.
     """
 
     name: str
     patient: str
     read: Callable[[], tuple[Picture, np.ndarray]]
     files: tuple[Path, ...] = ()
+    error: DataError | None = None
+
+
+def made_or_broken(
+    name: str, make: Callable[..., Sequence[Case]], *arguments: object
+) -> Sequence[Case]:
+    """The cases of one image; where they cannot be made, one case that says why.
+
+    So a fault of one image hides nothing that is wrong with the others.
+
+    Args:
+        name: The image's, and that of the case that takes the place of its cases.
+        make: Returns the cases; a DataError that it raises is a fault of this image alone.
+        *arguments: What `make` is called with.
+    """
+    try:
+        return make(*arguments)
+    except DataError as error:
+        files = () if error.file is None else (Path(error.file),)
+        return [Case(name, name, partial(_raise, error), files, error)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,3 +154,7 @@ class Collection:
             ),
             priority=tuple(name for name in self.priority if name in organs),
         )
+
+
+def _raise(error: DataError) -> Never:
+    raise error

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from darts_adv_tf.data.case_checks import check_prepared
 from darts_adv_tf.data.collection import Case, Collection
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.finding import Finding, worst_first
@@ -113,7 +112,6 @@ def inspect(
         if not collection.cases:
             raise
     readings = with_agreeing_channels(list(read_cases(recorded, preparation, progress)))
-    readings = [_with_losses(reading, collection) for reading in readings]
     findings = [*collection.findings]
     findings += [finding for reading in readings for finding in reading.findings]
     shares, parts = {}, {}
@@ -168,14 +166,6 @@ class _Recorder:
             return picture, masks
 
         return read
-
-
-def _with_losses(reading: Reading, collection: Collection) -> Reading:
-    if reading.image is None:
-        return reading
-    organs = collection.class_names[1:] if collection.has_whole_organs else ()
-    lost = check_prepared(reading.image, reading.labels, reading.findings, reading.case, organs)
-    return dataclasses.replace(reading, findings=(*reading.findings, *lost))
 
 
 def _split(dataset: Dataset, split_of: SplitOf) -> tuple[Split | None, list[Finding]]:

@@ -11,9 +11,10 @@ from itertools import islice
 
 import numpy as np
 
-from darts_adv_tf.data.case_checks import check_image, check_masks, check_sizes
-from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.case_checks import check_image, check_masks, check_prepared, check_sizes
+from darts_adv_tf.data.collection import Case, Collection, SizeMismatch
 from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.data.decoding.nifti import INFLATED_FILES
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.finding import Finding
 from darts_adv_tf.data.preparation import Preparation, merge_masks
@@ -23,6 +24,8 @@ Progress = Callable[[int, int], None]
 """Called after each case with the number of cases done and of all."""
 
 NUM_SHOWN_FAULTS = 5
+
+_UNKNOWN_SIZE = (np.nan, np.nan)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,9 +68,12 @@ def load(
         ConfigurationError: The cases do not fit into memory, or their intensities have no bounds
             and the preparation needs them.
     """
+    # Those that are known to be broken first: nobody waits for the others to be read in vain.
+    broken = [_unusable(case, case.error) for case in collection.cases if case.error is not None]
+    _refuse_spoilt(broken, len(collection.cases))
     preparation = bounded_by_first(collection, preparation)
-    readings = list(read_cases(collection, preparation, progress))
-    _refuse_spoilt(readings)
+    readings = with_agreeing_channels(list(read_cases(collection, preparation, progress)))
+    _refuse_spoilt(readings, len(collection.cases))
     return assemble(collection, preparation, readings)
 
 
@@ -126,21 +132,16 @@ def read_cases(
         finally:
             for reading in pending:
                 reading.cancel()
+            INFLATED_FILES.forget()
 
 
 def read_case(case: Case, collection: Collection, preparation: Preparation) -> Reading:
     """Reads, checks and prepares one case; what cannot be used comes as a finding too."""
-    unknown = (np.nan, np.nan)
     try:
         picture, masks = case.read()
-    except DataError as error:
-        finding = Finding(case.name, "unreadable", _in_a_line(error), spoils=True)
-        return Reading(case, None, None, unknown, (finding,), error)
-    try:
         check_sizes(picture, masks, case)
     except DataError as error:
-        finding = Finding(case.name, "size_mismatch", _in_a_line(error), spoils=True)
-        return Reading(case, None, None, unknown, (finding,), error)
+        return _unusable(case, error)
     findings = check_image(picture, case)
     masks, of_masks = check_masks(masks, case, collection)
     findings += of_masks
@@ -149,10 +150,12 @@ def read_case(case: Case, collection: Collection, preparation: Preparation) -> R
         pixels = match_range(picture, preparation.intensity_maximum)
     except ValueError as error:
         findings.append(Finding(case.name, "range", str(error), spoils=True))
-        return Reading(case, None, None, unknown, tuple(findings))
+        return Reading(case, None, None, _UNKNOWN_SIZE, tuple(findings))
     image = preparation.prepare_images(pixels[np.newaxis])[0].numpy()
     priority = collection.class_priority
     labels = preparation.prepare_labels(merge_masks(masks, priority), priority)
+    organs = collection.class_names[1:] if collection.has_whole_organs else ()
+    findings += check_prepared(image, labels, findings, case, organs)
     pixel_size = preparation.pixel_size(picture.spacing, height, width)
     return Reading(case, image, labels, pixel_size, tuple(findings))
 
@@ -213,8 +216,13 @@ def with_agreeing_channels(readings: list[Reading]) -> list[Reading]:
     return [agreeing(reading) for reading in readings]
 
 
-def _refuse_spoilt(readings: list[Reading]) -> None:
-    readings[:] = with_agreeing_channels(readings)
+def _unusable(case: Case, error: DataError) -> Reading:
+    kind = "size_mismatch" if isinstance(error, SizeMismatch) else "unreadable"
+    finding = Finding(case.name, kind, _in_a_line(error), spoils=True)
+    return Reading(case, None, None, _UNKNOWN_SIZE, (finding,), error)
+
+
+def _refuse_spoilt(readings: list[Reading], num_cases: int) -> None:
     spoilt = [finding for reading in readings for finding in reading.findings if finding.spoils]
     if not spoilt:
         return
@@ -232,7 +240,7 @@ def _refuse_spoilt(readings: list[Reading]) -> None:
     }
     raise DataError(
         "Every case can be used for training.",
-        received=f"{len(cases)} of {len(readings)} cases that cannot" + "".join(shown),
+        received=f"{len(cases)} of {num_cases} cases that cannot" + "".join(shown),
         file=file,
         remedy="Mend these cases or take them out of the data set; "
         "python -m darts_adv_tf.verify shows all of them.",

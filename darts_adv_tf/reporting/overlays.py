@@ -79,12 +79,12 @@ def draw_overlays(
             axes = figure.add_axes(
                 (left / width, bottom / height, PANEL / width, panel_height / height)
             )
-            _draw_image(axes, images[case])
+            draw_image(axes, images[case])
             if name == "truth":
-                _draw_contours(axes, labels[case], colours)
+                draw_contours(axes, labels[case], colours)
             if name == "prediction":
                 _shade(axes, labels[case] != predictions[case])
-                _draw_contours(axes, predictions[case], colours)
+                draw_contours(axes, predictions[case], colours)
             if case == 0:
                 figure.text(
                     (left + PANEL / 2) / width,
@@ -112,7 +112,7 @@ def draw_overlays(
     return rasterize(figure)
 
 
-def _draw_image(axes: Axes, image: np.ndarray) -> None:
+def draw_image(axes: Axes, image: np.ndarray) -> None:
     shown = image if image.shape[-1] == 3 else image.mean(axis=-1)
     # One stretch for all channels, which keeps the hues.
     darkest, brightest = np.percentile(shown, (0.5, 99.5))
@@ -123,7 +123,7 @@ def _draw_image(axes: Axes, image: np.ndarray) -> None:
     axes.imshow(stretched, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="bilinear")
 
 
-def _draw_contours(axes: Axes, labels: np.ndarray, colours: Sequence) -> None:
+def draw_contours(axes: Axes, labels: np.ndarray, colours: Sequence) -> None:
     # A rim of background closes the contours of what touches the border.
     padded = np.pad(labels, 1)
     height, width = labels.shape

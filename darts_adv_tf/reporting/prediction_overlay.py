@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from matplotlib.lines import Line2D
 
-from darts_adv_tf.reporting.overlays import _draw_contours, _draw_image, class_colours
+from darts_adv_tf.reporting.overlays import class_colours, draw_contours, draw_image
 from darts_adv_tf.reporting.pictures import make_figure, rasterize
 
 LONGEST_SIDE = 880
@@ -58,8 +58,8 @@ def draw_prediction(
         )
     )
     colours = class_colours(len(class_names))
-    _draw_image(axes, image)
-    _draw_contours(axes, labels, colours)
+    draw_image(axes, image)
+    draw_contours(axes, labels, colours)
     figure.legend(
         handles=[
             Line2D([], [], color=colour, linewidth=4, label=name[:24])

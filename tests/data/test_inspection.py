@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from darts_adv_tf.data.collection import made_or_broken
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.finding import KINDS, Finding, worst_first
 from darts_adv_tf.data.inspection import inspect
@@ -45,6 +46,14 @@ def unreadable(case, _):
         raise DataError("An image is whole.", received="half of it", file="one.png")
 
     return dataclasses.replace(case, read=read)
+
+
+def known_to_be_broken(case, _):
+    def make():
+        raise DataError("A mask is there.", received="no mask", file="one.png")
+
+    (broken,) = made_or_broken(case.name, make)
+    return broken
 
 
 def copy_of(index, alter=lambda picture: picture):
@@ -178,6 +187,17 @@ def test_where_no_case_can_be_read_each_says_why():
     assert [finding.kind for finding in inspection.findings] == NUM_CASES * ["unreadable"]
     assert "half of it; one.png" in inspection.findings[0].message
     assert (inspection.num_usable, inspection.class_shares, inspection.stored) == (0, {}, {})
+
+
+@pytest.mark.parametrize("indices", [(0, 3), range(NUM_CASES)])
+def test_cases_that_are_known_to_be_broken_hide_nothing(indices):
+    changes = {7: FAULTS["stray"][0]} | dict.fromkeys(indices, known_to_be_broken)
+    inspection = inspected(changes, lambda dataset: split_at_random(dataset.patients, 2, 0))
+    told = {(f.case, f.kind) for f in inspection.findings}
+    expected = {(f"phantom_{index:04}", "unreadable") for index in indices}
+    assert told == expected | ({("phantom_0007", "stray")} if 7 not in indices else set())
+    assert inspection.num_usable == NUM_CASES - len(indices)
+    assert "no mask; one.png" in inspection.findings[0].message
 
 
 def test_without_a_case_there_is_nothing_to_inspect():

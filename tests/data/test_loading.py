@@ -1,16 +1,19 @@
 import dataclasses
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from darts_adv_tf.data import chest, loading
-from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.collection import Case, Collection, made_or_broken
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.finding import KINDS
 from darts_adv_tf.data.loading import load, match_range, read_cases
 from darts_adv_tf.data.preparation import Preparation
+from darts_adv_tf.data.sources.planes import read_masks
 from darts_adv_tf.errors import ConfigurationError, DataError
+from tests.data.sources.fixtures import write_mask
 
 SIZE = 8
 PREPARATION = Preparation(SIZE, None)
@@ -157,6 +160,70 @@ def test_of_many_broken_files_the_first_are_named_and_all_counted():
     assert "7 of 8 cases" in received and "x0: " in received and "x4: " in received
     assert "x5" not in received and "and 2 more" in received
     assert "verify" in caught.value.remedy
+
+
+def known_to_be_broken(name):
+    def make():
+        raise BROKEN
+
+    (case,) = made_or_broken(name, make)
+    return case
+
+
+def test_cases_that_are_known_to_be_broken_are_refused_before_any_is_read():
+    def read():
+        raise AssertionError("read in vain")
+
+    others = [Case(f"{index}", f"{index}", read) for index in range(3)]
+    with pytest.raises(DataError) as caught:
+        load(collect(*others, known_to_be_broken("x")), PREPARATION)
+    assert caught.value is BROKEN
+    broken = [known_to_be_broken(f"x{index}") for index in range(7)]
+    with pytest.raises(DataError) as caught:
+        load(collect(*others, *broken), PREPARATION)
+    received = caught.value.received
+    assert "7 of 10 cases" in received and "x0: " in received and "and 2 more" in received
+    assert caught.value.file == Path("broken.png")
+
+
+def test_a_case_that_is_known_to_be_broken_stays_so_whatever_is_chosen():
+    collection = collect(known_to_be_broken("x"), make_case("a")).with_patients({"x": "p"})
+    case, _ = collection.with_classes(["lower"]).cases
+    assert (case.name, case.patient, case.error) == ("x", "p", BROKEN)
+    with pytest.raises(DataError) as caught:
+        case.read()
+    assert caught.value is BROKEN
+
+
+def test_what_is_made_is_no_broken_case():
+    cases = [make_case("a"), make_case("b")]
+    assert made_or_broken("x", lambda *made: made, *cases) == tuple(cases)
+    with pytest.raises(ConfigurationError):
+        made_or_broken("x", collect(*cases).with_classes, ["heart"])
+
+
+def test_masks_of_two_sizes_are_no_unreadable_file(tmp_path):
+    for name, size in (("upper", 16), ("lower", 15)):
+        write_mask(tmp_path / f"{name}.png", np.eye(size, dtype=bool))
+    paths = [tmp_path / "upper.png", tmp_path / "lower.png"]
+    case = Case("x", "x", lambda: (picture(), read_masks(paths, plane=0)))
+    (reading,) = read_cases(collect(case), Preparation(SIZE, 255))
+    (finding,) = reading.findings
+    assert (finding.kind, finding.spoils) == ("size_mismatch", True)
+    assert "15x15 beside 16x16" in finding.message and "lower.png" in finding.message
+
+
+def test_what_preparing_loses_is_heeded():
+    windowed = Preparation(SIZE, None, normalization="window", window=(250.0, 255.0))
+    with pytest.raises(DataError, match="x: every pixel is 0 once prepared"):
+        load(collect(make_case("x", picture())), windowed)
+    tiny = masks()
+    tiny[1] = False
+    tiny[1, 12, 12] = True
+    case = make_case("x", organs=tiny)
+    (finding,) = load(collect(case, has_whole_organs=True), PREPARATION).findings
+    assert (finding.kind, finding.message) == ("vanished", "no pixel of lower is left at 8x8")
+    assert load(collect(case), PREPARATION).findings == ()
 
 
 def test_a_file_that_is_broken_at_the_beginning_does_not_hide_the_others():

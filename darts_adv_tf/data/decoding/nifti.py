@@ -7,6 +7,7 @@ Shapes: H, W pixels, C channels.
 
 import contextlib
 import dataclasses
+import functools
 import gzip
 import io
 import math
@@ -16,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from darts_adv_tf.data.decoding.inflated import LARGEST_KEPT_BYTES, InflatedFiles
 from darts_adv_tf.data.decoding.medical_packages import import_medical
 from darts_adv_tf.data.decoding.picture import Picture, check_size, make_picture
 from darts_adv_tf.data.decoding.regular_file import COPY_AGAIN, open_to_decode
@@ -26,8 +28,12 @@ NIFTI_SUFFIXES = (".nii", ".nii.gz")
 MAXIMUM_VOLUME_BYTES = 2**31
 """2 GiB, four times a chest CT of 1,000 slices, uncompressed.
 
-A compressed volume is inflated up to its end for each slice, so this bounds the time.
+A compressed volume that is too large to be kept inflated is inflated up to its end for each slice,
+so this bounds the time.
 """
+
+INFLATED_FILES = InflatedFiles()
+"""Of this process; `forget` them once all slices are read."""
 
 _HEADER_BYTES = {348: "Nifti1Header", 540: "Nifti2Header"}
 _CHUNK = 2**20
@@ -274,9 +280,12 @@ def _read_slice(path: str | Path, slice_index: int) -> tuple[_Volume, np.ndarray
         stored_index = slice_index
         if volume.slice_axis in volume.reversed_axes:
             stored_index = volume.num_slices - 1 - slice_index
+        end = volume.offset + math.prod(volume.shape) * volume.dtype.itemsize
+        if compressed and end <= LARGEST_KEPT_BYTES:
+            content = INFLATED_FILES.content(path, functools.partial(_inflate, stream, end))
+            stream, compressed = io.BytesIO(content), False
         stream.seek(volume.offset)
         values = _take(stream, volume, stored_index)
-        end = volume.offset + math.prod(volume.shape) * volume.dtype.itemsize
         # A file without its last slices is damaged, whichever slice is asked for.
         if stream.seek(end if compressed else 0, io.SEEK_SET if compressed else io.SEEK_END) < end:
             raise EOFError("the file ends within the image")
@@ -316,6 +325,15 @@ def _take(stream: BinaryIO, volume: _Volume, index: int) -> np.ndarray:
             else:
                 taken[:, z, channel] = plane.take(index, volume.slice_axis)
     return taken if axes == [volume.row_axis, volume.column_axis] else taken.swapaxes(0, 1)
+
+
+def _inflate(stream: BinaryIO, end: int) -> bytes:
+    stream.seek(0)
+    content = stream.read(end)
+    if len(content) < end:
+        raise EOFError("the file ends within the image")
+    _read_to_the_end(stream)
+    return content
 
 
 def _read_to_the_end(stream: BinaryIO) -> None:

@@ -25,7 +25,7 @@ from typing import BinaryIO
 import numpy as np
 
 from darts_adv_tf.data import chest
-from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.collection import Case, Collection, made_or_broken
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.decoding.reading import PICTURE_SUFFIXES, read_picture
 from darts_adv_tf.data.decoding.regular_file import open_to_decode
@@ -63,6 +63,18 @@ def find_chexmask(data_dir: Path) -> Collection:
     tables = files_below(data_dir, (".csv",))
     images = _by_stem(files_below(data_dir, PICTURE_SUFFIXES))
     cases, without_image, unreliable, named, num_tables = [], [], [], set(), 0
+
+    def make(
+        name: str, image: Path, table: Path, offset: int, row: Sequence[str], columns: _Columns
+    ) -> list[Case]:
+        if columns.is_unreliable(row, table):
+            unreliable.append(name)
+            return []
+        folders = image.relative_to(data_dir).parts[:-1]
+        patient = columns.patient_of(row) or _patient_of(row[columns.image], folders)
+        read = partial(_read, image, table, offset, columns, name)
+        return [Case(name, patient, read, (image, table))]
+
     for path in tables:
         with open_to_decode(path, "a table in CSV", MAXIMUM_TABLE_BYTES) as stream:
             records = _read_records(stream)
@@ -80,13 +92,8 @@ def find_chexmask(data_dir: Path) -> Collection:
                 name = _case_name(identifier)
                 if image is None:
                     without_image.append(name)
-                elif columns.is_unreliable(row, path):
-                    unreliable.append(name)
                 else:
-                    folders = image.relative_to(data_dir).parts[:-1]
-                    patient = columns.patient_of(row) or _patient_of(identifier, folders)
-                    read = partial(_read, image, path, offset, columns, name)
-                    cases.append(Case(name, patient, read, (image, path)))
+                    cases += made_or_broken(name, make, name, image, path, offset, row, columns)
     without_row = [stem for stem, paths in images.items() for image in paths if image not in named]
     if not cases:
         raise DataError(

@@ -33,7 +33,6 @@ from darts_adv_tf.data.sources.folder import (
     require_folders,
 )
 from darts_adv_tf.data.sources.mask_folders import find_cases, make_cases
-from darts_adv_tf.errors import DataError
 
 DICOM_NAME = "original.dcm"
 _REMEDY = (
@@ -50,7 +49,7 @@ def find_cx_seg(data_dir: Path, name: str = "cx_seg") -> Collection:
         name: The data set's name: JSRT comes in this layout too.
 
     Raises:
-        DataError: If a folder is missing or holds no image, or an image lacks a mask.
+        DataError: If a folder is missing or holds no image.
     """
     if is_folder(data_dir / "png") or not _patient_folders(data_dir):
         cases, findings = _find_release(data_dir)
@@ -81,16 +80,9 @@ def _find_full_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[Finding,
     cases = []
     folders = _patient_folders(data_dir)
     for folder in folders:
-        masks = [folder / f"{organ}.png" for organ in chest.ORGANS]
-        missing = [path for path in masks if not is_file(path)]
-        if missing:
-            raise DataError(
-                "Each patient's folder holds a mask for each organ.",
-                received=f"{len(missing)} missing mask(s)",
-                file=missing[0],
-                remedy="Add the mask, or take the patient's folder out.",
-            )
-        cases += make_cases(folder.name, folder / DICOM_NAME, masks)
+        masks = {organ: folder / f"{organ}.png" for organ in chest.ORGANS}
+        missing = {organ: path for organ, path in masks.items() if not is_file(path)}
+        cases += make_cases(folder.name, folder / DICOM_NAME, list(masks.values()), missing)
     without_image = sorted(
         path.name
         for path in list_folder(data_dir)

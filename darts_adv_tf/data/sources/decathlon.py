@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.collection import Case, Collection, made_or_broken
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.decoding.reading import PICTURE_SUFFIXES
 from darts_adv_tf.data.sources.description import FILE_NAME, MAXIMUM_CLASSES, Description
@@ -30,7 +30,7 @@ def find_decathlon(data_dir: Path) -> Collection:
     """Finds the training cases, or the slices of them, in the order of dataset.json.
 
     Raises:
-        DataError: If dataset.json is wrong or names a file that is missing or outside the folder.
+        DataError: If dataset.json is wrong or names a file outside the folder.
     """
     require_folders(
         (data_dir,),
@@ -40,17 +40,10 @@ def find_decathlon(data_dir: Path) -> Collection:
     description = Description(data_dir / FILE_NAME)
     num_channels = description.channels("modality")
     meaning = _read_labels(description)
-    cases = []
-    for entry in description.sequence("training"):
-        if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
-            raise description.refuse("'training' lists objects with 'image' and 'label'.", entry)
-        image, label = (_find_file(description, entry[key]) for key in ("image", "label"))
-        name = stem_of(image.name, PICTURE_SUFFIXES)
-        if name is None:
-            raise description.refuse(
-                f"An image ends in one of {', '.join(PICTURE_SUFFIXES)}.", entry["image"]
-            )
-        cases += [
+
+    def make(name: str, image: Path, label: Path) -> list[Case]:
+        _require_files(image, label)
+        return [
             Case(
                 plane_name,
                 name,
@@ -59,6 +52,18 @@ def find_decathlon(data_dir: Path) -> Collection:
             )
             for plane_name, plane in find_planes(name, [image, label])
         ]
+
+    cases = []
+    for entry in description.sequence("training"):
+        if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
+            raise description.refuse("'training' lists objects with 'image' and 'label'.", entry)
+        image, label = (_path_within(description, entry[key]) for key in ("image", "label"))
+        name = stem_of(image.name, PICTURE_SUFFIXES)
+        if name is None:
+            raise description.refuse(
+                f"An image ends in one of {', '.join(PICTURE_SUFFIXES)}.", entry["image"]
+            )
+        cases += made_or_broken(name, make, name, image, label)
     return Collection(name="decathlon", class_names=meaning.class_names, cases=tuple(cases))
 
 
@@ -85,8 +90,8 @@ def _read_labels(description: Description) -> IndexMeaning:
     return IndexMeaning(("background", *by_value.values()), tuple((v,) for v in by_value))
 
 
-def _find_file(description: Description, text: object) -> Path:
-    """A file that dataset.json names, inside its folder."""
+def _path_within(description: Description, text: object) -> Path:
+    """The path of a file that dataset.json names, inside its folder."""
     folder = description.path.parent
     if not isinstance(text, str) or not text or "\0" in text or "\\" in text:
         raise description.refuse("'training' names files by relative paths.", text)
@@ -98,14 +103,18 @@ def _find_file(description: Description, text: object) -> Path:
         is_inside = False
     if not is_inside:
         raise description.refuse("The files of 'training' lie within the folder.", text)
-    if not is_file(path):
-        raise DataError(
-            f"The files that {FILE_NAME} names are there.",
-            received="no such file",
-            file=path,
-            remedy=f"Add the file, or take the case out of 'training' in {FILE_NAME}.",
-        )
     return path
+
+
+def _require_files(*paths: Path) -> None:
+    for path in paths:
+        if not is_file(path):
+            raise DataError(
+                f"The files that {FILE_NAME} names are there.",
+                received="no such file",
+                file=path,
+                remedy=f"Add the file, or take the case out of 'training' in {FILE_NAME}.",
+            )
 
 
 def _read(

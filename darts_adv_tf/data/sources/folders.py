@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.collection import Case, Collection, made_or_broken
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.decoding.reading import PICTURE_SUFFIXES
 from darts_adv_tf.data.sources.description import MAXIMUM_CLASSES
@@ -51,7 +51,7 @@ def find_folders(data_dir: Path, classes: Sequence[str] | None = None) -> Collec
             sorted by name if None. With labels/, the names of the values 1, 2, ...
 
     Raises:
-        DataError: If a folder is missing or holds no image, or an image lacks a mask.
+        DataError: If a folder is missing or holds no image.
         ConfigurationError: If the classes do not fit the layout.
     """
     require_folders((data_dir, data_dir / "images"), _RULE, _REMEDY)
@@ -116,32 +116,31 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
             file=data_dir / "images",
             remedy=_REMEDY,
         )
-    missing = [name for name in images if name not in labels]
-    if missing:
-        raise DataError(
-            "Each image has a mask of the same name in labels/.",
-            received=f"{len(missing)} missing mask(s), the first of them that of this image",
-            file=images[missing[0]],
-            remedy="Add the masks, or take their images out of images/.",
-        )
     meaning = IndexMeaning.in_order(classes)
-    cases = tuple(
-        Case(
-            plane_name,
-            name,
-            partial(_read, image, labels[name], plane, meaning),
-            (image, labels[name]),
-        )
-        for name, image in images.items()
-        for plane_name, plane in find_planes(name, [image, labels[name]])
-    )
+    cases = []
+    for name, image in images.items():
+        cases += made_or_broken(name, _make_cases, name, image, labels.get(name), meaning)
     without_image = [name for name in labels if name not in images]
     return Collection(
         "folders",
         meaning.class_names,
-        cases,
+        tuple(cases),
         findings=left_out(without_image, "a mask without an image"),
     )
+
+
+def _make_cases(name: str, image: Path, label: Path | None, meaning: IndexMeaning) -> list[Case]:
+    if label is None:
+        raise DataError(
+            "Each image has a mask of the same name in labels/.",
+            received="no mask of this image",
+            file=image,
+            remedy="Add the mask, or take the image out of images/.",
+        )
+    return [
+        Case(plane_name, name, partial(_read, image, label, plane, meaning), (image, label))
+        for plane_name, plane in find_planes(name, [image, label])
+    ]
 
 
 def _read(

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data import chest
-from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.collection import Case, Collection, made_or_broken
 from darts_adv_tf.data.decoding.jsrt_raw import read_jsrt_raw
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.sources.cx_seg import find_cx_seg
@@ -55,7 +55,7 @@ def find_jsrt(data_dir: Path, classes: Sequence[str] | None = None) -> Collectio
             lungs, which they cross.
 
     Raises:
-        DataError: If there is no image, or an image lacks a mask.
+        DataError: If there is no image, or a case has two images or two masks of an organ.
         ConfigurationError: If a class is unknown or named twice.
     """
     require_folders((data_dir,), "A data set is read from a folder.", _REMEDY)
@@ -99,19 +99,10 @@ def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
             remedy=_REMEDY,
         )
     masks, folds = _find_masks(data_dir)
-    missing = [(name, organ) for name in images for organ in organs if (name, organ) not in masks]
-    if missing:
-        name, organ = missing[0]
-        raise DataError(
-            "Each image has one mask for each organ, fold<n>/masks/<organ>/<image's name>.gif.",
-            received=f"{len(missing)} missing mask(s), the first of them {organ} of {name}",
-            file=images[name],
-            remedy="Add the masks of SCR, or take their images out of the folder.",
-        )
     cases = []
     for name, image in sorted(images.items()):
-        paths = [masks[name, organ] for organ in organs]
-        cases.append(Case(name, name, partial(_read_raw, image, paths), (image, *paths)))
+        of_case = {organ: masks.get((name, organ)) for organ in organs}
+        cases += made_or_broken(name, _make_case, name, image, of_case)
     without_image = sorted({name for name, _ in masks} - set(images))
     return Collection(
         name="jsrt",
@@ -119,7 +110,7 @@ def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
         cases=tuple(cases),
         priority=tuple(organ for organ in (*CLAVICLES, *chest.PRIORITY) if organ in organs),
         has_whole_organs=True,
-        folds=tuple(folds[case.name] for case in cases),
+        folds=tuple(folds.get(case.name) or fold_of(case.name) for case in cases),
         findings=left_out(without_image, "masks without an image"),
     )
 
@@ -145,6 +136,19 @@ def _find_masks(data_dir: Path) -> tuple[dict[tuple[str, str], Path], dict[str, 
             )
         masks[name, organ] = path
     return masks, folds
+
+
+def _make_case(name: str, image: Path, masks: dict[str, Path | None]) -> list[Case]:
+    missing = [organ for organ, path in masks.items() if path is None]
+    if missing:
+        raise DataError(
+            "Each image has one mask for each organ, fold<n>/masks/<organ>/<image's name>.gif.",
+            received=f"no mask of {', '.join(missing)}",
+            file=image,
+            remedy="Add the masks of SCR, or take the image out of the folder.",
+        )
+    paths = list(masks.values())
+    return [Case(name, name, partial(_read_raw, image, paths), (image, *paths))]
 
 
 def _read_raw(image: Path, paths: list[Path]) -> tuple[Picture, np.ndarray]:

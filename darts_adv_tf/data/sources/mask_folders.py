@@ -3,13 +3,13 @@
 Shapes: K classes, of which class 0 is the background, H and W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.data.collection import Case
+from darts_adv_tf.data.collection import Case, made_or_broken
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.finding import Finding
 from darts_adv_tf.data.sources.folder import files_by_stem, left_out
@@ -29,11 +29,11 @@ def find_cases(
         remedy: What to do about a folder without images.
 
     Returns:
-        cases: Whose masks come in the order of `mask_dirs`.
+        cases: Whose masks come in the order of `mask_dirs`; broken where one is missing.
         findings: Masks without an image.
 
     Raises:
-        DataError: There is no image, or one lacks a mask.
+        DataError: There is no image.
     """
     images = files_by_stem(image_dir, suffixes)
     masks = {organ: files_by_stem(folder, suffixes) for organ, folder in mask_dirs.items()}
@@ -44,19 +44,6 @@ def find_cases(
             file=image_dir,
             remedy=remedy,
         )
-    missing = [
-        mask_dirs[organ] / path.name
-        for stem, path in images.items()
-        for organ, found in masks.items()
-        if stem not in found
-    ]
-    if missing:
-        raise DataError(
-            "Each image has one mask for each organ, of the same name.",
-            received=f"{len(missing)} missing mask(s), the first of them named below",
-            file=missing[0],
-            remedy=f"Add the masks, or take their images out of {image_dir.name}/.",
-        )
     findings = tuple(
         finding
         for organ, found in masks.items()
@@ -64,16 +51,42 @@ def find_cases(
             [stem for stem in found if stem not in images], f"a mask of {organ} without an image"
         )
     )
-    cases = tuple(
-        case
-        for stem, image in images.items()
-        for case in make_cases(stem, image, [found[stem] for found in masks.values()])
-    )
-    return cases, findings
+    cases = []
+    for stem, image in images.items():
+        present = [found[stem] for found in masks.values() if stem in found]
+        missing = {
+            organ: mask_dirs[organ] / image.name
+            for organ, found in masks.items()
+            if stem not in found
+        }
+        cases += make_cases(stem, image, present, missing)
+    return tuple(cases), findings
 
 
-def make_cases(name: str, image: Path, masks: Sequence[Path]) -> list[Case]:
-    """A case a plane of the image, with a mask a file; its patient has the image's name."""
+def make_cases(
+    name: str, image: Path, masks: Sequence[Path], missing: Mapping[str, Path] | None = None
+) -> Sequence[Case]:
+    """A case a plane of the image, or a broken one if they cannot be made.
+
+    Args:
+        name: The image's, and its patient's.
+        image: The image.
+        masks: A file an organ, in the order of the classes.
+        missing: Where masks were looked for in vain, by organ.
+    """
+    return made_or_broken(name, _make_cases, name, image, masks, missing or {})
+
+
+def _make_cases(
+    name: str, image: Path, masks: Sequence[Path], missing: Mapping[str, Path]
+) -> list[Case]:
+    if missing:
+        raise DataError(
+            "Each image has one mask for each organ.",
+            received=f"no mask of {', '.join(missing)}",
+            file=next(iter(missing.values())),
+            remedy="Add the mask, or take the image out of the data set.",
+        )
     return [
         Case(plane_name, name, partial(_read, image, masks, plane), (image, *masks))
         for plane_name, plane in find_planes(name, [image, *masks])
@@ -81,4 +94,5 @@ def make_cases(name: str, image: Path, masks: Sequence[Path]) -> list[Case]:
 
 
 def _read(image: Path, masks: Sequence[Path], plane: int) -> tuple[Picture, np.ndarray]:
-    return read_plane(image, plane), read_masks(masks, plane)
+    picture = read_plane(image, plane)
+    return picture, read_masks(masks, plane, picture.pixels.shape[:2])

@@ -26,7 +26,7 @@ def find_montgomery(data_dir: Path) -> Collection:
     """Finds the cases of a folder, sorted by name.
 
     Raises:
-        DataError: If a folder is missing or holds no image, or an image lacks a mask.
+        DataError: If a folder is missing or holds no image.
     """
     image_dir = data_dir / "CXR_png"
     mask_dirs = {

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.collection import Case, Collection, made_or_broken
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.sources.description import (
     FILE_NAME,
@@ -43,7 +43,7 @@ def find_nnunet(data_dir: Path) -> Collection:
     """Finds a case a file of labelsTr, or one a slice of it, sorted by name.
 
     Raises:
-        DataError: If dataset.json is wrong, a folder is missing or empty, or a channel is missing.
+        DataError: If dataset.json is wrong, or a folder is missing or empty.
     """
     image_dir, label_dir = data_dir / "imagesTr", data_dir / "labelsTr"
     require_folders(
@@ -65,10 +65,10 @@ def find_nnunet(data_dir: Path) -> Collection:
             file=label_dir,
             remedy="Add masks, or mend 'file_ending' in dataset.json.",
         )
-    cases = []
-    for name, label in labels.items():
+
+    def make(name: str, label: Path) -> list[Case]:
         paths = _channel_files(name, num_channels, images, image_dir / f"{name}_0000{ending}")
-        cases += [
+        return [
             Case(
                 plane_name,
                 name,
@@ -77,6 +77,10 @@ def find_nnunet(data_dir: Path) -> Collection:
             )
             for plane_name, plane in find_planes(name, [*paths, label])
         ]
+
+    cases = []
+    for name, label in labels.items():
+        cases += made_or_broken(name, make, name, label)
     unlabelled = sorted({stem[:-5] for stem in images} - set(labels))
     return Collection(
         name="nnunet",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from darts_adv_tf.data.collection import SizeMismatch
 from darts_adv_tf.data.decoding.nifti import NIFTI_SUFFIXES, num_slices, read_nifti, read_nifti_mask
 from darts_adv_tf.data.decoding.picture import Picture
 from darts_adv_tf.data.decoding.raster import read_index_mask, read_mask
@@ -52,22 +53,28 @@ def read_plane(path: Path, plane: int) -> Picture:
     return read_nifti(path, plane) if _is_volume(path) else read_picture(path)
 
 
-def read_masks(paths: Sequence[Path], plane: int) -> np.ndarray:
+def read_masks(
+    paths: Sequence[Path], plane: int, shape: tuple[int, int] | None = None
+) -> np.ndarray:
     """Reads a plane of masks, one file an organ: bool (K - 1, H, W).
 
+    Args:
+        paths: The files.
+        plane: Of volumes.
+        shape: H and W, those of the image; those of the first mask if None.
+
     Raises:
-        DataError: A file cannot be read, or the masks differ in size.
+        DataError: A file cannot be read; SizeMismatch if a mask has another size.
     """
     masks = [
         read_nifti_mask(path, plane) != 0 if _is_volume(path) else read_mask(path) for path in paths
     ]
+    shape = shape or masks[0].shape
     for mask, path in zip(masks, paths, strict=True):
-        if mask.shape != masks[0].shape:
-            raise DataError(
-                "The masks of a case have one size.",
-                received="{1}x{0} beside {3}x{2} (width x height)".format(
-                    *mask.shape, *masks[0].shape
-                ),
+        if mask.shape != shape:
+            raise SizeMismatch(
+                "A mask is as large as its image.",
+                received="{1}x{0} beside {3}x{2} (width x height)".format(*mask.shape, *shape),
                 file=path,
                 remedy="Restore the mask at the image's size, or take the case out.",
             )

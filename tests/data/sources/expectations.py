@@ -49,3 +49,13 @@ def assert_refused(find, file: Path | None, received: str):
     assert received in str(caught.value.received), caught.value.received
     assert caught.value.rule and caught.value.remedy
     return caught.value
+
+
+def assert_broken(collection, name: str, file: Path, received: str):
+    """Holds that of these cases one is known to be broken, and that loading says why."""
+    (case,) = (case for case in collection.cases if case.error is not None)
+    assert case.name == name and case.files == (file,)
+    assert len(collection.folds) in (0, len(collection.cases))
+    assert assert_refused(case.read, file, received) is case.error
+    assert assert_refused(lambda: load(collection, Preparation(SIZE)), file, received) is case.error
+    return case.error

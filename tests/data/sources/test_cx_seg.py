@@ -7,9 +7,10 @@ import pytest
 from darts_adv_tf.data.loading import load
 from darts_adv_tf.data.phantom import draw_case
 from darts_adv_tf.data.preparation import Preparation
+from darts_adv_tf.data.sources import mask_folders
 from darts_adv_tf.data.sources.cx_seg import find_cx_seg
 from darts_adv_tf.errors import DataError
-from tests.data.sources.expectations import assert_holds
+from tests.data.sources.expectations import assert_broken, assert_holds
 from tests.data.sources.fixtures import (
     CHEST_ORGANS,
     SIZE,
@@ -79,7 +80,9 @@ def test_the_full_release_is_found_too(tmp_path):
     ]
     path = tmp_path / "1.2.1" / "heart.png"
     path.unlink()
-    assert_refused(tmp_path, path, "1 missing mask")
+    collection = find_cx_seg(tmp_path)
+    assert [case.name for case in collection.cases] == ["1.2.1", "1.2.2"]
+    assert_broken(collection, "1.2.1", path, "no mask of heart")
 
 
 def test_the_release_goes_before_patients_folders_beside_it(folder):
@@ -193,7 +196,19 @@ def test_a_folder_without_images_is_refused(folder):
 def test_an_image_without_its_mask_is_refused(folder, organ):
     path = folder / "mask" / organ / "b.png"
     path.unlink()
-    assert_refused(folder, path, "1 missing mask")
+    assert_broken(find_cx_seg(folder), "b", path, f"no mask of {organ}")
+
+
+def test_all_images_without_masks_are_named_before_any_is_read(folder, monkeypatch):
+    for organ, name in (("left_lung", "a"), ("heart", "a"), ("heart", "c")):
+        (folder / "mask" / organ / f"{name}.png").unlink()
+    monkeypatch.setattr(mask_folders, "read_plane", None)
+    with pytest.raises(DataError, match="2 of 3 cases") as caught:
+        load_folder(folder)
+    first, second = caught.value.received.splitlines()[1:]
+    assert "a: " in first and "no mask of left_lung, heart; " in first
+    assert "c: " in second and "no mask of heart; " in second
+    assert caught.value.file == folder / "mask" / "left_lung" / "a.png"
 
 
 def test_masks_of_two_sizes_are_refused(folder):

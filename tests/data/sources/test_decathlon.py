@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.data.sources.decathlon import find_decathlon
-from tests.data.sources.expectations import assert_holds, assert_refused
+from tests.data.sources.expectations import assert_broken, assert_holds, assert_refused
 from tests.data.sources.fixtures import write_decathlon, write_json, write_nifti
 
 IMAGE, LABEL = "imagesTr/BRATS_000.nii.gz", "labelsTr/BRATS_000.nii.gz"
@@ -87,11 +87,17 @@ def test_a_folder_that_is_a_link_itself_is_read(folder, tmp_path):
     assert len(find_decathlon(tmp_path / "link").cases) == 6
 
 
-@pytest.mark.parametrize("name", ["imagesTr/none.nii.gz", "imagesTr", "x" * 300 + ".nii"])
+@pytest.mark.parametrize("name", ["imagesTr/none.nii.gz", "x.nii", "y" * 300 + ".nii"])
 def test_a_missing_file_is_named(folder, name):
-    describe(folder, **entry(image=name))
-    error = assert_refused(lambda: find_decathlon(folder), folder / name, "no such file")
-    assert error.remedy
+    (folder / "x.nii").mkdir()
+    other = {"image": "imagesTr/BRATS_001.nii.gz", "label": "labelsTr/BRATS_001.nii.gz"}
+    describe(folder, training=[*entry(image=name)["training"], other])
+    collection = find_decathlon(folder)
+    assert len(collection.cases) == 4
+    stem = name.removeprefix("imagesTr/").split(".")[0]
+    assert_broken(collection, stem, folder / name, "no such file")
+    describe(folder, **entry(label=name))
+    assert_broken(find_decathlon(folder), "BRATS_000", folder / name, "no such file")
 
 
 def test_a_case_that_is_listed_twice_is_refused(folder):
@@ -119,6 +125,7 @@ def test_a_case_that_is_listed_twice_is_refused(folder):
         ({"training": ["imagesTr/x.nii.gz"]}, "x.nii.gz"),
         ({"training": [{"image": IMAGE}]}, IMAGE),
         ({"training": [{"image": "dataset.json", "label": LABEL}]}, "dataset.json"),
+        ({"training": [{"image": "imagesTr", "label": LABEL}]}, "imagesTr"),
     ],
 )
 def test_a_description_with_wrong_parts_is_refused(folder, parts, told):

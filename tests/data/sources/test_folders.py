@@ -3,7 +3,7 @@ import pytest
 
 from darts_adv_tf.data.sources.folders import find_folders
 from darts_adv_tf.errors import ConfigurationError
-from tests.data.sources.expectations import assert_holds, assert_refused
+from tests.data.sources.expectations import assert_broken, assert_holds, assert_refused
 from tests.data.sources.fixtures import (
     SHAPES,
     SIZE,
@@ -119,8 +119,21 @@ def test_an_image_without_a_mask_is_refused(tmp_path):
     write_label_folders(tmp_path / "a")
     (tmp_path / "a" / "labels" / "slide-2.png").unlink()
     image = tmp_path / "a" / "images" / "slide-2.png"
-    assert_refused(lambda: find_folders(tmp_path / "a", SHAPES), image, "1 missing mask")
+    assert_broken(find_folders(tmp_path / "a", SHAPES), "slide-2", image, "no mask")
     write_mask_folders(tmp_path / "b")
     (tmp_path / "b" / "masks" / "liver" / "slide-2.gif").unlink()
     mask = tmp_path / "b" / "masks" / "liver" / "slide-2.png"
-    assert_refused(lambda: find_folders(tmp_path / "b"), mask, "1 missing mask")
+    assert_broken(find_folders(tmp_path / "b"), "slide-2", mask, "no mask of liver")
+
+
+@pytest.mark.parametrize("layout", ["masks", "labels"])
+def test_a_volume_that_is_damaged_is_one_broken_case(tmp_path, layout):
+    mask_dir = tmp_path / ("labels" if layout == "labels" else "masks/organ")
+    for name in ("v", "w"):
+        for folder in (tmp_path / "images", mask_dir):
+            write_nifti(folder / f"{name}.nii.gz", np.zeros((3, 8, 8), np.uint8))
+    path = tmp_path / "images" / "v.nii.gz"
+    path.write_bytes(path.read_bytes()[:10])
+    collection = find_folders(tmp_path, ("organ",))
+    assert [case.name for case in collection.cases] == ["v", *(f"w_slice00{z}" for z in range(3))]
+    assert_broken(collection, "v", path, "")

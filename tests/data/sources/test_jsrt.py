@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from darts_adv_tf.data.loading import load
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources.jsrt import find_jsrt, fold_of
 from darts_adv_tf.errors import ConfigurationError
-from tests.data.sources.expectations import assert_holds, assert_refused
+from tests.data.sources.expectations import assert_broken, assert_holds, assert_refused
 from tests.data.sources.fixtures import JSRT_CASES, SIZE, write_cx_seg, write_jsrt, write_mask
 
 ALL_NAMES = [f"JPCLN{number:03}" for number in range(1, 155)] + [
@@ -107,9 +109,18 @@ def test_what_is_missing_is_named(tmp_path):
     assert_refused(lambda: find_jsrt(tmp_path), tmp_path, "neither")
     write_jsrt(tmp_path, JSRT_CASES[:2])
     mask = tmp_path / "scratch" / "fold2" / "masks" / "heart" / "JPCLN002.gif"
-    mask.rename(tmp_path / "aside.gif")
+    mask.unlink()
     image = tmp_path / "All247images" / "JPCLN002.IMG"
-    assert_refused(lambda: find_jsrt(tmp_path), image, "1 missing mask(s), the first of them heart")
+    assert_broken(find_jsrt(tmp_path), "JPCLN002", image, "no mask of heart")
+    shutil.rmtree(tmp_path / "scratch" / "fold2")
+    collection = find_jsrt(tmp_path)
+    assert_broken(collection, "JPCLN002", image, "no mask of left_lung, right_lung, heart")
+    assert collection.folds == ("fold1", "fold2")
+
+
+def test_masks_without_an_image_are_told(tmp_path):
+    write_jsrt(tmp_path, JSRT_CASES[:2])
+    image = tmp_path / "All247images" / "JPCLN002.IMG"
     image.unlink()
     collection = find_jsrt(tmp_path)
     assert [str(finding) for finding in collection.findings] == [

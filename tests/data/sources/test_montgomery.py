@@ -1,7 +1,7 @@
 import pytest
 
 from darts_adv_tf.data.sources.montgomery import find_montgomery
-from tests.data.sources.expectations import assert_holds, assert_refused
+from tests.data.sources.expectations import assert_broken, assert_holds, assert_refused
 from tests.data.sources.fixtures import write_montgomery
 
 
@@ -35,4 +35,4 @@ def test_an_image_without_a_mask_is_refused(tmp_path):
     write_montgomery(tmp_path)
     path = tmp_path / "ManualMask" / "rightMask" / "MCUCXR_0002_1.png"
     path.unlink()
-    assert_refused(lambda: find_montgomery(tmp_path), path, "1 missing mask")
+    assert_broken(find_montgomery(tmp_path), "MCUCXR_0002_1", path, "no mask of right_lung")

@@ -18,6 +18,13 @@ from tests.phantoms import load_phantoms
 CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
 FILES_OF_A_GENOTYPE = {"genotype.json", "genotype_normal.png", "genotype_reduction.png"}
 FILES_OF_A_TRAINING = {"metrics.json", "per_case.csv", "overlays.png", "segmenter"}
+FIGURES_OF_A_BASELINE = {
+    "mean_iou",
+    "mean_iou_organs",
+    "mean_hd95_organs",
+    "mean_assd_organs",
+    "cardiothoracic_ratio",
+}
 FILES_OF_ANY_RUN = {"config.json", "cases.csv", "checkpoints", "tensorboard"}
 TWO_REPLICAS = (*TINY_SEARCH, "--discriminator_cells=N", "--num_replicas=2")
 SEARCH_CURVES = {
@@ -171,7 +178,7 @@ def test_a_search_closes_with_its_figures_and_where_everything_lies(finished, wo
     assert "data: 8 cases of phantom, 2 train, 2 val, 4 test" in lines
     metrics = read_metrics(workdir("search"))
     (row,) = (line.split() for line in lines if line.startswith("segmenter "))
-    assert row[1:] == [f"{metrics[key]:.4f}" for key in ("mean_iou", "mean_iou_organs")]
+    assert row[1:3] == [f"{metrics[key]:.4f}" for key in ("mean_iou", "mean_iou_organs")]
     listed = {line.split()[0] for line in lines if line.startswith("search/")}
     names = names_in(workdir("search")) - {"segmenter"} | {"segmenter/1"}
     assert listed == {f"search/{name}" for name in names}
@@ -214,12 +221,19 @@ def test_metrics_have_the_keys_of_the_contract_and_agree_with_the_cases(workdir)
         "iou",
         "dice",
         "mean_iou_per_case",
+        "hd95",
+        "assd",
+        "mean_hd95_organs",
+        "mean_assd_organs",
+        "num_missing",
+        "num_absent",
+        "cardiothoracic_ratio",
         "baselines",
     }
     assert tuple(metrics["iou"]) == tuple(metrics["dice"]) == CLASS_NAMES
     assert {name: set(row) for name, row in metrics["baselines"].items()} == {
-        "mean_shape": {"mean_iou", "mean_iou_organs"},
-        "all_background": {"mean_iou", "mean_iou_organs"},
+        "mean_shape": FIGURES_OF_A_BASELINE,
+        "all_background": FIGURES_OF_A_BASELINE,
     }
     by_class = [metrics["iou"][name] for name in CLASS_NAMES]
     assert metrics["mean_iou"] == pytest.approx(np.mean(by_class))

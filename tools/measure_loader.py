@@ -32,12 +32,13 @@ STEPS = flags.DEFINE_integer("steps", 10, "Measured steps.")
 def write_as_cx_seg(folder: Path, collection) -> None:
     """Writes a collection of chest radiographs in the layout of CX-SEG."""
     import cv2
+    import numpy as np
 
     for case in collection.cases:
         picture, masks = case.read()
         files = {"png": picture.pixels}
         for name, mask in zip(collection.class_names[1:], masks, strict=True):
-            files[f"mask/{name}"] = mask * 255
+            files[f"mask/{name}"] = np.where(mask, 255, 0).astype(np.uint8)
         for place, pixels in files.items():
             (folder / place).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / place / f"{case.name}.png"), pixels)

@@ -3,7 +3,9 @@
 import io
 from pathlib import Path
 
+import highdicom
 import numpy as np
+import pydicom
 import pytest
 
 from darts_adv_tf import __version__
@@ -11,12 +13,8 @@ from darts_adv_tf.config.predict import PredictConfig
 from darts_adv_tf.errors import DataError
 from darts_adv_tf.prediction.dicom_segmentation import is_dicom, make_dicom_segmentation, organ_code
 from darts_adv_tf.prediction.run import predict
+from tests.data.decoding.dicom_files import make_dataset, write_dicom
 from tests.prediction.models import CLASS_NAMES, scene, write_run
-
-pydicom = pytest.importorskip("pydicom")
-highdicom = pytest.importorskip("highdicom")
-
-from tests.data.decoding.dicom_files import make_dataset, write_dicom  # noqa: E402
 
 STUDY = {
     "StudyInstanceUID": "1.2.3",

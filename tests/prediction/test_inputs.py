@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -82,7 +83,6 @@ def test_what_holds_no_picture_is_named_and_the_rest_stays():
 
 
 def test_a_volume_stands_for_its_slices_and_a_broken_one_is_named():
-    nibabel = pytest.importorskip("nibabel")
     volume = nibabel.Nifti1Image(np.zeros((4, 5, 3), np.uint8), np.eye(4))
     nibabel.save(volume, "ct.nii.gz")
     touch("broken.nii", "x.png")

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import pytest
 
@@ -76,7 +77,6 @@ def test_labels_overlays_and_table(workdir, capsys):
 
 
 def test_areas_in_mm2_where_a_dicom_file_knows_its_spacing(workdir):
-    pytest.importorskip("pydicom")
     from tests.data.decoding.dicom_files import make_dataset, write_dicom
 
     stored = scene().astype(np.uint16) * np.uint16(100)
@@ -91,7 +91,6 @@ def test_areas_in_mm2_where_a_dicom_file_knows_its_spacing(workdir):
 
 
 def test_every_slice_of_a_volume(workdir):
-    nibabel = pytest.importorskip("nibabel")
     # Stored x to the left and y to the back: as shown, with the first axis across.
     volume = np.stack([np.full((20, 30), STEP * index, np.uint8) for index in range(3)], axis=2)
     nibabel.save(nibabel.Nifti1Image(volume, np.diag([-2.0, -0.5, 4.0, 1.0])), "ct.nii.gz")

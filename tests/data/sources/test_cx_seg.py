@@ -219,7 +219,8 @@ def test_masks_of_two_sizes_are_refused(folder):
 
 def test_masks_of_another_size_than_the_image_are_refused(folder):
     write_png(folder / "png" / "b.png", np.zeros((32, 48), np.uint8))
-    assert_refused(folder, folder / "mask" / "heart" / "b.png", "mask 64x64, image 48x32")
+    first = folder / "mask" / "left_lung" / "b.png"
+    assert_refused(folder, first, "64x64 beside 48x32")
 
 
 def test_an_empty_mask_is_refused(folder):

@@ -4,7 +4,7 @@ Legend: N batch of this replica, H, W, K classes.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -12,6 +12,7 @@ import tensorflow as tf
 from darts_adv_tf.layers.rematerialization import differentiated_by
 from darts_adv_tf.losses import adversarial_loss, discriminator_loss, segmentation_loss
 
+ArchitectureObjective = Literal["discriminator", "segmentation"]
 Tensors = Sequence[tf.Tensor]
 Updates = Sequence[tuple[keras.Variable, tf.Tensor]]
 """Variables, and the values that a pass would give them."""
@@ -257,9 +258,24 @@ class AdversarialGame:
         return TrainingGradients(by_theta, by_phi, by_fake_masks, losses)
 
     def architecture_objective(
-        self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch
+        self,
+        theta: Tensors,
+        phi: Tensors,
+        alpha: Tensors,
+        batch: Batch,
+        kind: ArchitectureObjective = "discriminator",
     ) -> tf.Tensor:
-        """J_val of Eq. 8, a scalar: how badly D tells masks from predictions."""
+        """J_val, a scalar.
+
+        Args:
+            theta, phi, alpha, batch: As everywhere; the batch is of the validation half.
+            kind: `discriminator`: Eq. 8, how badly D tells masks from predictions;
+                `segmentation`: the first term of Eq. 1, how badly S segments, which alpha and phi
+                reach through the virtual step of theta alone.
+        """
+        if kind == "segmentation":
+            logits = self.segment(theta, batch.images).logits
+            return self.global_mean(segmentation_loss(batch.labels, logits))
         fake_masks = self.segment(theta, batch.images).fake_masks
         real_masks = self.real_masks(batch.labels, fake_masks.dtype)
         return self.discriminator_loss(phi, alpha, batch.images, real_masks, fake_masks)

@@ -7,7 +7,8 @@ theta' = theta - eta grad_theta L_S, phi' = phi - eta grad_phi L_D of Eq. 9, the
         = v_alpha - eta grad_alpha [<grad_theta L_S, v_theta> + <grad_phi L_D, v_phi>],
 
 with v = grad J_val at (alpha, theta', phi') held constant inside the brackets. There are two
-Hessian-vector products, since theta and phi descend different losses.
+Hessian-vector products, since theta and phi descend different losses. (Where J_val is the
+segmentation loss in place of Eq. 8, v_alpha and v_phi are zero, and one product remains.)
 
 L_S depends on alpha only through the adversarial term of the predictions f. So with the
 segmenter's tangent t = (d f / d theta) v_theta its product is <grad_f L_S, t>, and no second
@@ -20,9 +21,16 @@ from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
+from darts_adv_tf.adversarial_game import (
+    AdversarialGame,
+    ArchitectureObjective,
+    Batch,
+    SegmenterPass,
+    Tensors,
+)
 from darts_adv_tf.distribution import sum_over_replicas
 from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.layers.ordered_sum import ordered_sum
 from darts_adv_tf.layers.rematerialization import differentiated_by
 from darts_adv_tf.layers.tangents import define_tangents
 
@@ -61,6 +69,7 @@ def architecture_gradient(
     val_batch: Batch,
     unroll_rate: float,
     segmenter_pass: SegmenterPass | None = None,
+    objective: ArchitectureObjective = "discriminator",
 ) -> ArchitectureGradient:
     """Computes d J_val / d alpha; a pure function, which leaves every variable as it is.
 
@@ -75,20 +84,25 @@ def architecture_gradient(
         val_batch: The batch of J_val.
         unroll_rate: eta of Eq. 9.
         segmenter_pass: At `theta` and `train_batch`, if there is one already.
+        objective: What J_val is; see `AdversarialGame.architecture_objective`.
 
     Returns:
         The gradient, its parts and the objective.
     """
     if mode == "first_order":
-        objective, (by_alpha,) = _objective_gradients(game, theta, phi, alpha, val_batch, (alpha,))
-        return ArchitectureGradient(by_alpha, by_alpha, [], objective)
+        value, (by_alpha,) = _objective_gradients(
+            game, theta, phi, alpha, val_batch, objective, (alpha,)
+        )
+        return ArchitectureGradient(by_alpha, by_alpha, [], value)
 
     segmenter_pass = segmenter_pass or SegmenterPass(game, theta, train_batch)
     training, products = virtual_step_products(game, theta, phi, alpha, train_batch, segmenter_pass)
     virtual_theta = _descend(theta, sum_over_replicas(training.by_theta), unroll_rate)
     virtual_phi = _descend(phi, sum_over_replicas(training.by_phi), unroll_rate)
-    objective, (by_alpha, by_theta, by_phi) = _objective_gradients(
-        game, virtual_theta, virtual_phi, alpha, val_batch, (alpha, virtual_theta, virtual_phi)
+    value, (by_alpha, by_theta, by_phi) = _objective_gradients(
+        game,
+        *(virtual_theta, virtual_phi, alpha, val_batch, objective),
+        sources=(alpha, virtual_theta, virtual_phi),
     )
     by_theta, by_phi = sum_over_replicas(by_theta), sum_over_replicas(by_phi)
     if mode == "exact":
@@ -100,7 +114,7 @@ def architecture_gradient(
     gradient = [
         first - unroll_rate * second for first, second in zip(by_alpha, second_order, strict=True)
     ]
-    return ArchitectureGradient(gradient, by_alpha, second_order, objective)
+    return ArchitectureGradient(gradient, by_alpha, second_order, value)
 
 
 def virtual_step_products(game, theta, phi, alpha, train_batch, segmenter_pass):
@@ -177,14 +191,14 @@ def finite_difference_products(
     return tape.gradient(difference, alpha, unconnected_gradients=WITHOUT_EFFECT)
 
 
-def _objective_gradients(game, theta, phi, alpha, val_batch, sources):
+def _objective_gradients(game, theta, phi, alpha, val_batch, objective, sources):
     """J_val and its gradients by each of several lists of tensors."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(sources)
-        objective = game.architecture_objective(theta, phi, alpha, val_batch)
-    gradients = tape.gradient(objective, sources, unconnected_gradients=WITHOUT_EFFECT)
+        value = game.architecture_objective(theta, phi, alpha, val_batch, objective)
+    gradients = tape.gradient(value, sources, unconnected_gradients=WITHOUT_EFFECT)
     # Of an embedding in the segmenter it is sparse.
-    return objective, tf.nest.map_structure(tf.convert_to_tensor, gradients)
+    return value, tf.nest.map_structure(tf.convert_to_tensor, gradients)
 
 
 def tangent_error(game: AdversarialGame, theta: Tensors, images: tf.Tensor) -> tf.Tensor:
@@ -219,7 +233,7 @@ def tangent_error(game: AdversarialGame, theta: Tensors, images: tf.Tensor) -> t
         logits = game.segment(theta, images).logits
     gradient = tape.gradient(logits, theta, tangent, unconnected_gradients=WITHOUT_EFFECT)
     forwards = tf.reduce_sum(tangent**2)
-    backwards = tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradient, v, strict=True)])
+    backwards = ordered_sum([tf.reduce_sum(g * d) for g, d in zip(gradient, v, strict=True)])
     forwards, backwards = sum_over_replicas([forwards, backwards])
     return tf.where(forwards > 0, tf.abs(forwards - backwards) / forwards, 1)
 

@@ -16,6 +16,7 @@ from darts_adv_tf import interruption
 from darts_adv_tf.adversarial_game import AdversarialGame
 from darts_adv_tf.cluster import Cluster, meet, read_cluster
 from darts_adv_tf.config import DistributionConfig, RunConfig
+from darts_adv_tf.config.model import RESNETS
 from darts_adv_tf.data.augmentation import Augmentation, mirrored_classes
 from darts_adv_tf.data.batches import BatchStream, epoch_ends
 from darts_adv_tf.data.collection import Collection
@@ -24,10 +25,12 @@ from darts_adv_tf.data.split import Split
 from darts_adv_tf.data_builder import DataBuilder
 from darts_adv_tf.distribution import make_gather
 from darts_adv_tf.errors import CommunicationError, ConfigurationError
-from darts_adv_tf.genotype import Genotype
+from darts_adv_tf.genotype import NUM_INTERMEDIATE_NODES, Genotype
+from darts_adv_tf.layers.ordered_sum import order_sums
 from darts_adv_tf.models.architecture import Architecture
 from darts_adv_tf.models.backbones import find_backbone
 from darts_adv_tf.models.discriminator import DerivedDiscriminator, SearchDiscriminator
+from darts_adv_tf.models.resnet import ResNetDiscriminator
 from darts_adv_tf.training.adversarial import AdversarialTrainer
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.segmentation import SegmentationTrainer
@@ -62,6 +65,7 @@ class Builder:
         self._data = DataBuilder(config, continues_run)
         self._build_segmenter = find_backbone(config.model.backbone)
         tf.config.experimental.enable_op_determinism()
+        order_sums()
         # Evaluation and export need one device, whatever the run was trained on.
         distribution = DistributionConfig("one_device") if continues_run else config.distribution
         # Before the data, whose loading computes: TensorFlow divides a CPU only before that.
@@ -153,24 +157,44 @@ class Builder:
                 training.architecture_learning_rate,
                 training.architecture_gradient,
                 training.effective_unroll_rate,
+                objective=training.architecture_objective,
                 **self._trainer_arguments,
             )
 
     def make_trainer(self, genotype: Genotype | None) -> AdversarialTrainer | SegmentationTrainer:
-        """A fresh segmenter against the derived discriminator, or alone if there is none."""
+        """A fresh segmenter against its discriminator, or alone if there is none.
+
+        Args:
+            genotype: Of a discriminator that is made of cells.
+        """
         learning_rate = self.config.training.learning_rate
         with self.strategy.scope():
             keras.utils.set_random_seed(self.config.seed)
-            if genotype is None:
+            discriminator = self._make_discriminator(genotype)
+            if discriminator is None:
                 return SegmentationTrainer(
                     self.make_segmenter(),
                     learning_rate,
                     self.config.training.batch_size,
                     **self._trainer_arguments,
                 )
-            discriminator = DerivedDiscriminator(genotype, **self._discriminator_arguments)
             game = self._make_game(discriminator)
             return AdversarialTrainer(game, learning_rate, **self._trainer_arguments)
+
+    def _make_discriminator(self, genotype: Genotype | None) -> keras.layers.Layer | None:
+        """The one that a segmenter is trained against, not built yet."""
+        model = self.config.model
+        if model.discriminator in RESNETS:
+            return ResNetDiscriminator(
+                int(model.discriminator.removeprefix("resnet")),
+                # As many as the first cell of a searched one puts out.
+                NUM_INTERMEDIATE_NODES * model.discriminator_channels,
+                model.discriminator_normalization,
+                name="discriminator",
+            )
+        if genotype is None:
+            return None
+        return DerivedDiscriminator(genotype, **self._discriminator_arguments)
 
     def _make_game(self, discriminator) -> AdversarialGame:
         _, height, width, image_channels = self.dataset.images.shape

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -11,12 +12,18 @@ from typing import NoReturn
 
 from darts_adv_tf import interruption, run_flags
 from darts_adv_tf.config import RunConfig
+from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.predict import PredictConfig
+from darts_adv_tf.config.reproduce import ReproduceConfig
 from darts_adv_tf.config.verify import VerifyConfig
 from darts_adv_tf.errors import CommunicationError, ConfigurationError, StorageError, UserError
 from darts_adv_tf.workdir import holds_run
 
+Config = RunConfig | PredictConfig | VerifyConfig | ReproduceConfig
+
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# It has the work done by processes of their own, and would keep memory and GPUs from them.
+_WITHOUT_TENSORFLOW = {"reproduce"}
 _STORAGE_REMEDIES = {
     errno.ENOSPC: "Free space on that disk, or name a --workdir on another.",
     errno.EDQUOT: "Free space within your quota, or name a --workdir elsewhere.",
@@ -29,7 +36,8 @@ _STORAGE_REMEDIES = {
 def run(
     main: Callable[[RunConfig], None]
     | Callable[[PredictConfig], None]
-    | Callable[[VerifyConfig], None],
+    | Callable[[VerifyConfig], None]
+    | Callable[[ReproduceConfig], None],
     command: str,
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
@@ -61,10 +69,11 @@ def run(
             sys.exit(0)
         config = run_flags.config_from_flags(command, arguments)
         work = _estimate if run_flags.is_estimate_requested(command, arguments) else main
-        with _quiet_start():
-            import tensorflow as tf
+        if command not in _WITHOUT_TENSORFLOW:
+            with _quiet_start():
+                import tensorflow as tf
 
-            tf.config.list_physical_devices()
+                tf.config.list_physical_devices()
         work(config)
     except interruption.Interrupted as stop:
         # Ctrl-C ends whoever reads this as well, such as tee.
@@ -77,9 +86,12 @@ def run(
     sys.exit(0)
 
 
-def _how_to_go_on(command: str, config: RunConfig | PredictConfig | VerifyConfig | None) -> str:
+def _how_to_go_on(command: str, config: Config | None) -> str:
     if isinstance(config, PredictConfig) and os.path.exists(config.output_dir):
         return f"What was done by then lies in {config.output_dir}."
+    if isinstance(config, ReproduceConfig) and os.path.exists(config.workdir):
+        again = shlex.join(["python", "-m", f"darts_adv_tf.{command}", *as_flags(config)])
+        return f"Go on by: {again}"
     if not isinstance(config, RunConfig) or not holds_run(config.workdir):
         return "Nothing was written."
     if command != config.command:
@@ -99,9 +111,7 @@ def _print_help(command: str) -> None:
         print(run_flags.help_text(command), flush=True)
 
 
-def _report(
-    command: str, error: Exception, config: RunConfig | PredictConfig | VerifyConfig | None
-) -> int:
+def _report(command: str, error: Exception, config: Config | None) -> int:
     """Tells the user what went wrong; returns the exit status."""
     is_run = isinstance(config, RunConfig)
     has_workers = is_run and config.distribution.strategy == "multi_worker"

@@ -17,7 +17,7 @@ from darts_adv_tf.genotype import without_repetition
 
 FILE_NAME = "config.json"
 FORMAT = "darts_adv_tf.config"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 _REMEDY = "Use the config.json as the run wrote it, or begin a new run."
 

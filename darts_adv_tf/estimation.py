@@ -12,7 +12,8 @@ import tensorflow as tf
 from darts_adv_tf import stages
 from darts_adv_tf.builder import Builder
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.genotype import Genotype, load_genotype
+from darts_adv_tf.genotype import Genotype
+from darts_adv_tf.given_architecture import given_genotype
 from darts_adv_tf.reporting.progress import format_duration
 
 NUM_MEASURED_STEPS = {"search": 3, "retrain": 5}
@@ -87,7 +88,7 @@ def estimate_run(config: RunConfig) -> Estimate:
 
     The peak of the memory is that of the process: ask before anything else has used much.
     """
-    genotype = None if config.genotype is None else load_genotype(config.genotype)
+    genotype = given_genotype(config)
     builder = Builder(config)
     start = time.monotonic()
     stages.introduce(builder)

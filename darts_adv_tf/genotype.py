@@ -139,6 +139,19 @@ def derive(normal_weights: np.ndarray, reduction_weights: np.ndarray) -> Genotyp
     return Genotype(normal=derive_cell(normal_weights), reduction=derive_cell(reduction_weights))
 
 
+def random_genotype(draw: int) -> Genotype:
+    """A genotype derived from an α that was drawn and never trained: the paper's random search.
+
+    α is drawn as a search draws it for its start, 1e-3 times a standard normal variate.
+
+    Args:
+        draw: Number of the genotype; each names one, whatever else a run draws.
+    """
+    alpha = 1e-3 * np.random.default_rng(draw).standard_normal((2, len(EDGES), len(PRIMITIVES)))
+    weights = np.exp(alpha)
+    return derive(*(weights / weights.sum(axis=-1, keepdims=True)))
+
+
 def derive_cell(op_weights: np.ndarray) -> CellEdges:
     """Derives one cell: the NUM_KEPT_EDGES strongest edges of every target.
 

@@ -23,6 +23,7 @@ from darts_adv_tf.errors import ConfigurationError, DataError, UserError
 from darts_adv_tf.evaluation import evaluate_segmenter, predict_labels
 from darts_adv_tf.exporting import export_segmenter
 from darts_adv_tf.genotype import GENOTYPE_FILE, Genotype, load_genotype, save_genotype
+from darts_adv_tf.history import History
 from darts_adv_tf.metrics import confusion_matrix, iou, mean_over_present
 from darts_adv_tf.reporting.alpha_figure import draw_op_weights
 from darts_adv_tf.reporting.closing_table import files_table, metrics_table, warnings_table
@@ -168,14 +169,14 @@ def keep_genotype(builder: Builder, genotype: Genotype) -> None:
 
 
 def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
-    """Trains a fresh segmenter on all training cases against the derived discriminator, or alone.
+    """Trains a fresh segmenter on all training cases against its discriminator, or alone.
 
     Returns:
         The segmenter of the last epoch: the test cases select nothing.
     """
     trainer = builder.make_trainer(genotype)
     shown = ("loss/segmentation",)
-    if genotype is not None:
+    if "discriminator" in trainer.parts:
         shown += ("loss/adversarial", "loss/discriminator")
     _train("retrain", builder, retrain_step(builder, trainer), trainer.parts, shown)
     return trainer.parts["segmenter"]
@@ -275,6 +276,7 @@ def _train(
     epoch_ends = builder.epoch_ends(phase)
     _set_graph_optimizer(phase, epoch_ends[-1])
     predict = _compiled(parts["segmenter"])
+    history = History(Path(config.workdir), phase)
     store = CheckpointStore(folder_of(config.workdir, phase), config.reliability.keep_checkpoints)
     if builder.is_chief:
         store.remove_unfinished()
@@ -290,9 +292,23 @@ def _train(
     ):
 
         def end_epoch(epoch: int, done: int) -> dict[str, float]:
-            is_last = epoch == len(epoch_ends)
-            is_due = figure_every and (is_last or epoch % figure_every == 0)
-            if not (is_due and builder.is_chief):
+            if not builder.is_chief:
+                return {}
+
+            def is_due(every: int) -> bool:
+                return every > 0 and (epoch == len(epoch_ends) or epoch % every == 0)
+
+            test_figures = {}
+            try:
+                if phase == "retrain" and is_due(config.training.test_every):
+                    test_figures = _test_figures(builder, predict)
+                    monitor.scalars(done, test_figures)
+            finally:
+                # An epoch after which the segmenter predicts nothing has a row too.
+                history.end_epoch(epoch, test_figures)
+            if "architecture" in parts:
+                history.record_alpha(epoch, parts["architecture"].op_weights())
+            if not is_due(figure_every):
                 return {}
             if "architecture" in parts:
                 _draw_architecture(monitor, done, parts["architecture"])
@@ -304,7 +320,7 @@ def _train(
 
         loop = TrainingLoop(
             phase,
-            step,
+            history.following(step),
             epoch_ends,
             end_epoch,
             monitor,
@@ -346,6 +362,17 @@ def _draw_architecture(monitor: Monitor, done: int, architecture) -> None:
         monitor.picture(done, f"alpha/{name}", draw_op_weights(op_weights, title))
         cell = getattr(genotype, name)
         monitor.picture(done, f"genotype/{name}", draw_cell(cell, title))
+
+
+def _test_figures(builder: Builder, predict) -> dict[str, float]:
+    """How the test cases fare at this moment, for curves: nothing is decided by it."""
+    dataset, test = builder.dataset, list(builder.split.test)
+    predictions = predict_labels(predict, dataset.images[test])
+    values = iou(confusion_matrix(dataset.labels[test], predictions, len(dataset.class_names)))
+    return {
+        "test/mean_iou": float(mean_over_present(values)),
+        "test/mean_iou_organs": float(mean_over_present(values[1:])),
+    }
 
 
 def _draw_overlays(

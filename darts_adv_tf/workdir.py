@@ -49,14 +49,18 @@ def refuse_occupied(workdir: str | os.PathLike) -> None:
     )
 
 
-def lock(workdir: str | os.PathLike) -> None:
+def lock(workdir: str | os.PathLike, file: Path = LOCK) -> None:
     """Keeps every other process from the work directory until this one ends, however it does.
+
+    Args:
+        workdir: The folder.
+        file: In it, by which processes of one kind keep each other away.
 
     Raises:
         ConfigurationError: Another process has it.
         OSError: The folder cannot be made or written.
     """
-    path = Path(workdir) / LOCK
+    path = Path(workdir) / file
     path.parent.mkdir(parents=True, exist_ok=True)
     # Never closed: the system gives the lock back when the process is gone, killed or not.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -81,6 +85,28 @@ def lock(workdir: str | os.PathLike) -> None:
         )
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+
+
+def lock_holder(workdir: str | os.PathLike) -> str | None:
+    """The process that works there, in words; None where there is none.
+
+    Raises:
+        OSError: The lock cannot be opened.
+    """
+    try:
+        descriptor = os.open(Path(workdir) / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+    except OSError as error:
+        if error.errno not in _ERRORS_OF_SYSTEMS_WITHOUT_LOCKS:
+            raise
+    finally:
+        os.close(descriptor)
+    return None
 
 
 def _is_of_an_unbegun_run(workdir: Path, entry: Path) -> bool:

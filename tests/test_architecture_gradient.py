@@ -42,7 +42,9 @@ def problem():
     return game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
 
 
-def unrolled_objective(game, theta, phi, alpha, train_batch, val_batch, state=()):
+def unrolled_objective(
+    game, theta, phi, alpha, train_batch, val_batch, state=(), kind="discriminator"
+):
     """J_val after one step of gradient descent on L_S and L_D, written from Eqs. 1, 2, 8 and 9.
 
     Independent of `training_gradients`: each loss from its own forward passes, real and fake
@@ -69,11 +71,13 @@ def unrolled_objective(game, theta, phi, alpha, train_batch, val_batch, state=()
             tf.math.log(1 - judge(phi, fake))
         )
 
+    def cross_entropy(fake, batch):
+        return -tf.reduce_mean(tf.math.log(tf.gather(fake, batch.labels, batch_dims=3)))
+
     def segmenter_loss(theta, phi, batch):
         fake = segment(theta, batch)
-        picked = tf.gather(fake, batch.labels, batch_dims=3)
         adversarial = -tf.reduce_mean(tf.math.log(judge(phi, fake)))
-        return -tf.reduce_mean(tf.math.log(picked)) + game.adversarial_weight * adversarial
+        return cross_entropy(fake, batch) + game.adversarial_weight * adversarial
 
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([theta, phi])
@@ -82,6 +86,8 @@ def unrolled_objective(game, theta, phi, alpha, train_batch, val_batch, state=()
     by_theta, by_phi = tape.gradient(loss_s, theta), tape.gradient(loss_d, phi)
     theta = [w - UNROLL_RATE * g for w, g in zip(theta, by_theta, strict=True)]
     phi = [w - UNROLL_RATE * g for w, g in zip(phi, by_phi, strict=True)]
+    if kind == "segmentation":
+        return cross_entropy(segment(theta, val_batch), val_batch)
     return discriminator_loss(theta, phi, val_batch)
 
 
@@ -152,6 +158,34 @@ def test_first_order_is_the_gradient_without_a_virtual_step(problem):
     np.testing.assert_allclose(result.objective, objective, rtol=1e-12)
     assert relative_error(result.gradient, expected) <= 1e-9
     assert result.second_order == []
+
+
+def towards_segmentation(mode, problem):
+    """The gradient of the segmentation loss in place of Eq. 8."""
+    return compiled(
+        lambda: architecture_gradient(mode, *problem, UNROLL_RATE, objective="segmentation")
+    )()
+
+
+def test_exact_of_the_segmentation_loss_equals_the_differentiated_unroll(problem, exact):
+    game, theta, phi, alpha, train_batch, val_batch = problem
+    result = towards_segmentation("exact", problem)
+
+    @compiled
+    def oracle():
+        with tf.GradientTape() as tape:
+            tape.watch(alpha)
+            objective = unrolled_objective(
+                game, theta, phi, alpha, train_batch, val_batch, kind="segmentation"
+            )
+        return objective, tape.gradient(objective, alpha)
+
+    objective, expected = oracle()
+    np.testing.assert_allclose(result.objective, objective, rtol=1e-12)
+    assert relative_error(result.gradient, expected) <= 1e-9
+    # It is another gradient than that of Eq. 8, and of the second order alone.
+    assert relative_error(exact.gradient, expected) > 0.1
+    assert all(not np.any(part) for part in result.first_order)
 
 
 class SmoothSegmenter(keras.layers.Layer):
@@ -277,6 +311,75 @@ def test_finite_difference_approaches_exact_on_a_smooth_network(smooth_problem):
     assert relative_error(difference.gradient, exact.gradient) < 1e-3
     # Both products count: with either left out the comparison fails.
     assert relative_error(exact.first_order, exact.gradient) > 1e-3
+
+
+def test_exact_of_the_segmentation_loss_equals_a_numeric_derivative(smooth_problem):
+    game, theta, phi, alpha, train_batch, val_batch = smooth_problem
+    exact = towards_segmentation("exact", smooth_problem)
+
+    @compiled
+    def objective(*alpha):
+        return unrolled_objective(
+            game, theta, phi, alpha, train_batch, val_batch, kind="segmentation"
+        )
+
+    step = 1e-4  # without kinks; the objective hardly moves
+    numeric = [np.zeros((14, 8)) for _ in alpha]
+    for cell in range(2):
+        for place in np.ndindex(14, 8):
+            change = np.zeros((14, 8))
+            change[place] = step
+            above, below = ([*alpha] for _ in range(2))
+            above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
+            numeric[cell][place] = (objective(*above) - objective(*below)) / (2 * step)
+    assert relative_error(exact.gradient, numeric) <= 1e-5
+
+
+def test_the_segmentation_loss_leads_to_alpha_through_the_segmenter_alone(smooth_problem):
+    """-eta times one product, <grad_theta L_S, v_theta>: phi has no virtual step in it."""
+    game, theta, phi, alpha, train_batch, val_batch = smooth_problem
+    result = towards_segmentation("exact", smooth_problem)
+
+    def segmenter_loss(batch, theta, adversarial_weight):
+        fake = game.segment(theta, batch.images).fake_masks
+        picked = tf.gather(fake, batch.labels, batch_dims=3)
+        real_probability = tf.sigmoid(game.discriminate(phi, alpha, batch.images, fake))
+        adversarial = -tf.reduce_mean(tf.math.log(real_probability))
+        return -tf.reduce_mean(tf.math.log(picked)) + adversarial_weight * adversarial
+
+    @compiled
+    def one_product():
+        with tf.GradientTape() as by_alpha:
+            by_alpha.watch(alpha)
+            with tf.GradientTape() as by_theta:
+                by_theta.watch(theta)
+                loss = segmenter_loss(train_batch, theta, game.adversarial_weight)
+            gradient = by_theta.gradient(loss, theta)
+            moved = [
+                tf.stop_gradient(w - UNROLL_RATE * g) for w, g in zip(theta, gradient, strict=True)
+            ]
+            with by_alpha.stop_recording(), tf.GradientTape() as by_moved:
+                by_moved.watch(moved)
+                objective = segmenter_loss(val_batch, moved, 0)
+            v = by_moved.gradient(objective, moved)
+            product = tf.add_n(
+                [
+                    tf.reduce_sum(g * tf.stop_gradient(each))
+                    for g, each in zip(gradient, v, strict=True)
+                ]
+            )
+        return [-UNROLL_RATE * each for each in by_alpha.gradient(product, alpha)]
+
+    assert relative_error(result.gradient, one_product()) <= 1e-9
+
+
+def test_finite_difference_of_the_segmentation_loss_approaches_exact(smooth_problem):
+    exact, difference = (
+        towards_segmentation(mode, smooth_problem) for mode in ("exact", "finite_difference")
+    )
+    assert relative_error(difference.gradient, exact.gradient) < 1e-3
+    assert min(np.abs(part).max() for part in exact.gradient) > 0
+    np.testing.assert_allclose(difference.objective, exact.objective, rtol=1e-12)
 
 
 @pytest.mark.parametrize("mode", ["exact", "finite_difference"])

@@ -16,8 +16,9 @@ from darts_adv_tf.config import (
 )
 from darts_adv_tf.data.split import Split, write_cases_csv
 from darts_adv_tf.errors import ConfigurationError, DataError
-from darts_adv_tf.genotype import derive
+from darts_adv_tf.genotype import derive, random_genotype
 from darts_adv_tf.models.discriminator import DerivedDiscriminator, SearchDiscriminator
+from darts_adv_tf.models.resnet import ResNetDiscriminator
 from darts_adv_tf.training.adversarial import AdversarialTrainer
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.segmentation import SegmentationTrainer
@@ -54,6 +55,12 @@ def determinism(monkeypatch):
 
 def with_model(**values) -> RunConfig:
     return dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, **values))
+
+
+def of_train(genotype=None, seed=0, **values) -> RunConfig:
+    """The same for `train`, with these values of the model."""
+    model = dataclasses.replace(CONFIG.model, **values)
+    return dataclasses.replace(CONFIG, command="train", model=model, genotype=genotype, seed=seed)
 
 
 def arrays(*models):
@@ -171,6 +178,90 @@ def test_every_training_starts_from_the_same_segmenter():
     assert_equal(arrays(builder.make_segmenter()), arrays(alone))
 
 
+ARMS = {
+    "none": None,
+    "nas": GENOTYPE,
+    "random": random_genotype(3),
+    "resnet10": None,
+    "resnet50": None,
+}
+
+
+def arm(name, seed=0) -> Builder:
+    """A builder of its own for `train` against this discriminator, as another process has."""
+    genotype = "genotype.json" if name == "nas" else None
+    return Builder(of_train(genotype, seed, discriminator=name, random_draw=3))
+
+
+def start_of(name, seed=0):
+    """The segmenter's initial weights, the data, the split and the batches of three epochs."""
+    builder = arm(name, seed)
+    segmenter = builder.make_trainer(ARMS[name]).parts["segmenter"]
+    batches = builder.make_batches(builder.split.training)
+    of_steps = [array for step in range(6) for array in batches(step)]
+    return arrays(segmenter), [builder.dataset.images, *of_steps], builder.split
+
+
+@pytest.mark.parametrize("name", [name for name in ARMS if name != "none"])
+def test_all_arms_of_a_seed_share_segmenter_split_and_batches(name):
+    """So that what differs between them is the discriminator."""
+    weights, cases, split = start_of(name)
+    others_weights, others_cases, others_split = start_of("none")
+    assert_equal(weights, others_weights)
+    assert_equal(cases, others_cases)
+    assert split == others_split
+
+
+def test_another_seed_shares_none_of_them():
+    weights, cases, split = start_of("none")
+    others_weights, others_cases, others_split = start_of("none", seed=1)
+    for one, other in ((weights, others_weights), (cases, others_cases)):
+        assert any(not np.array_equal(*pair) for pair in zip(one, other, strict=True))
+    assert split != others_split
+
+
+@pytest.mark.parametrize(
+    ("name", "num_layers"), [("resnet10", 10), ("resnet18", 18), ("resnet50", 50)]
+)
+def test_a_resnet_has_as_many_channels_as_a_searched_one_puts_out(name, num_layers):
+    config = of_train(
+        discriminator=name,
+        discriminator_input="images_and_masks",
+        discriminator_normalization="group",
+    )
+    trainer = Builder(config).make_trainer(None)
+    assert type(trainer) is AdversarialTrainer
+    discriminator = trainer.game.discriminator
+    assert type(discriminator) is ResNetDiscriminator
+    assert (discriminator.num_layers, discriminator.channels) == (num_layers, 4 * 2)
+    assert discriminator.normalization == discriminator.stem.normalization.mode == "group"
+    # Four masks and the image.
+    assert discriminator.stem.kernel.shape[2] == 5
+    assert trainer.game.discriminator_sees_images
+    assert (trainer.game.adversarial_weight, trainer.game.global_batch_size) == (0.5, 2)
+
+
+def test_with_16_channels_a_resnet_is_the_published_one():
+    config = of_train(discriminator="resnet10", discriminator_channels=16)
+    discriminator = Builder(config).make_trainer(None).game.discriminator
+    assert discriminator.channels == ResNetDiscriminator(10).channels == 64
+
+
+def test_the_seed_decides_a_resnet():
+    first, again, other = (
+        arrays(arm("resnet10", seed).make_trainer(None).game.discriminator) for seed in (0, 0, 1)
+    )
+    assert_equal(first, again)
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_what_alpha_descends_is_heeded():
+    training = dataclasses.replace(CONFIG.training, architecture_objective="segmentation")
+    config = dataclasses.replace(CONFIG, training=training)
+    assert Builder(config).make_search_trainer().objective == "segmentation"
+    assert Builder(CONFIG).make_search_trainer().objective == "discriminator"
+
+
 def pretend_gpus(monkeypatch, num_gpus):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind] * num_gpus)
 
@@ -243,5 +334,6 @@ def test_variables_have_the_same_names_however_many_builders_a_process_has():
         lambda: Builder(CONFIG).make_search_trainer().architecture,
         lambda: Builder(CONFIG).make_search_trainer().game.discriminator,
         lambda: Builder(CONFIG).make_trainer(GENOTYPE).game.discriminator,
+        lambda: arm("resnet10").make_trainer(None).game.discriminator,
     ):
         assert names(make) == names(make)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.genotype import load_genotype
+from darts_adv_tf.genotype import PRIMITIVES, load_genotype, random_genotype
 from darts_adv_tf.metrics import confusion_matrix, iou
 from tests.command_line import TINY, TINY_SEARCH, CommandLine, run_command, write_cx_seg
 from tests.events import read_events
@@ -17,7 +17,9 @@ from tests.phantoms import load_phantoms
 
 CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
 FILES_OF_A_GENOTYPE = {"genotype.json", "genotype_normal.png", "genotype_reduction.png"}
-FILES_OF_A_TRAINING = {"metrics.json", "per_case.csv", "overlays.png", "segmenter"}
+FILES_OF_A_SEARCH = FILES_OF_A_GENOTYPE | {"epochs_search.csv", "alpha.csv"}
+FILES_OF_AN_EVALUATION = {"metrics.json", "per_case.csv", "overlays.png"}
+FILES_OF_A_TRAINING = FILES_OF_AN_EVALUATION | {"epochs_retrain.csv", "segmenter"}
 FIGURES_OF_A_BASELINE = {
     "mean_iou",
     "mean_iou_organs",
@@ -92,7 +94,7 @@ def runs(folder):
 
     def evaluate_and_export_elsewhere():
         shutil.copytree(folder / "search", folder / "moved")
-        for name in FILES_OF_A_TRAINING - {"segmenter"}:
+        for name in FILES_OF_AN_EVALUATION:
             (folder / "moved" / name).unlink()
         shutil.rmtree(folder / "moved" / "segmenter")
         return [
@@ -100,9 +102,15 @@ def runs(folder):
         ]
 
     def train():
-        flags = ("--discriminator_channels=2", "--genotype=search/genotype.json", "--workdir=train")
-        return run_command(folder, "train", *TINY, *flags)
+        flags = ("--genotype=search/genotype.json", "--test_every=1", "--workdir=train")
+        return run_command(folder, "train", *TINY, "--discriminator_channels=2", *flags)
 
+    for name, flags in {
+        "random": ("--discriminator_cells=NR", "--random_draw=3"),
+        "resnet10": ("--test_every=2",),
+    }.items():
+        discriminator = (f"--discriminator={name}", "--discriminator_channels=2")
+        started[name] = commands.start("train", *TINY, *discriminator, *flags, f"--workdir={name}")
     started["moved"] = commands.start_after(started["search"], evaluate_and_export_elsewhere)
     started["train"] = commands.start_after(started["search"], train)
     yield started
@@ -167,7 +175,7 @@ def read_checkpoint(workdir, phase):
 
 
 def test_a_search_leaves_every_file_of_the_contract_and_no_other(workdir):
-    everything = FILES_OF_ANY_RUN | FILES_OF_A_GENOTYPE | FILES_OF_A_TRAINING
+    everything = FILES_OF_ANY_RUN | FILES_OF_A_SEARCH | FILES_OF_A_TRAINING
     for name in ("search", "replicas"):
         assert names_in(workdir(name)) == everything
         assert (workdir(name) / "segmenter" / "1" / "saved_model.pb").is_file()
@@ -185,7 +193,7 @@ def test_a_search_closes_with_its_figures_and_where_everything_lies(finished, wo
 
 
 def test_a_good_run_shows_its_progress_and_no_warning(finished):
-    for name in ("search", "replicas", "other_seed", "train", "fcn32s"):
+    for name in ("search", "replicas", "other_seed", "train", "fcn32s", "random", "resnet10"):
         lines = finished(name).stderr.splitlines()
         progress = re.compile(r"(data|search|retrain) \d+/\d+($|  )")
         assert lines
@@ -193,7 +201,7 @@ def test_a_good_run_shows_its_progress_and_no_warning(finished):
 
 
 def test_a_search_that_ends_with_the_genotype_leaves_no_segmenter(workdir):
-    assert names_in(workdir("other_seed")) == FILES_OF_ANY_RUN | FILES_OF_A_GENOTYPE
+    assert names_in(workdir("other_seed")) == FILES_OF_ANY_RUN | FILES_OF_A_SEARCH
 
 
 @pytest.mark.parametrize("command", ["evaluate", "export"])
@@ -311,6 +319,51 @@ def test_tensorboard_has_every_curve_of_retraining(workdir):
     assert [step for step, _ in events["loss/segmentation"]] == [1, 2, 3, 4]
 
 
+def test_tables_have_a_row_an_epoch_with_the_means_of_the_curves(workdir):
+    for phase, steps in (("search", [(1,), (2,)]), ("retrain", [(1, 2), (3, 4)])):
+        rows = read_csv(workdir("search") / f"epochs_{phase}.csv")
+        assert [row["epoch"] for row in rows] == ["1", "2"]
+        assert all(float(row["seconds"]) > 0 for row in rows)
+        curves = {
+            tag: {step: float(value) for step, value in points}
+            for tag, points in events_of(workdir("search"), phase).items()
+            if tag.startswith(("loss/", "accuracy/", "second_order/"))
+        }
+        assert set(rows[0]) == {"epoch", "seconds", *curves}
+        for tag, points in curves.items():
+            means = [np.mean([points[step] for step in of_epoch]) for of_epoch in steps]
+            assert [float(row[tag]) for row in rows] == pytest.approx(means, rel=1e-5), tag
+
+
+def test_the_table_of_alpha_ends_with_what_the_genotype_was_derived_from(workdir):
+    rows = read_csv(workdir("search") / "alpha.csv")
+    assert [row["epoch"] for row in rows] == ["1"] * 28 + ["2"] * 28
+    received = [[float(row[name]) for name in PRIMITIVES] for row in rows[-28:]]
+    arrays = read_checkpoint(workdir("search"), "search")
+    for index, kind in enumerate(("normal", "reduction")):
+        (alpha,) = (
+            array for name, array in arrays.items() if name.startswith(f"architecture/alpha_{kind}")
+        )
+        weights = np.exp(alpha) / np.exp(alpha).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(received[14 * index : 14 * index + 14], weights, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("run", "tested"), [("train", [1, 2]), ("resnet10", [2]), ("search", [])])
+def test_test_cases_are_measured_every_so_many_epochs(run, tested, workdir):
+    rows = read_csv(workdir(run) / "epochs_retrain.csv")
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    received = [int(row["epoch"]) for row in rows if row.get("test/mean_iou")]
+    assert received == tested
+    if not tested:
+        return
+    metrics = read_metrics(workdir(run))
+    curves = events_of(workdir(run), "retrain")
+    for figure in ("mean_iou", "mean_iou_organs"):
+        # At the end it is the segmenter that is evaluated.
+        assert float(rows[-1][f"test/{figure}"]) == pytest.approx(metrics[figure], abs=1e-5)
+        assert [step for step, _ in curves[f"test/{figure}"]] == [2 * epoch for epoch in tested]
+
+
 def test_the_state_of_the_search_outlasts_it_with_the_slots_of_alphas_optimizer(workdir):
     arrays = read_checkpoint(workdir("search"), "search")
     slots = [
@@ -374,13 +427,25 @@ def test_evaluate_and_export_reproduce_a_run_that_has_moved(folder, workdir, run
 
 def test_train_takes_a_genotype_and_starts_from_the_segmenter_that_the_search_starts_from(workdir):
     everything = FILES_OF_ANY_RUN | FILES_OF_A_GENOTYPE | FILES_OF_A_TRAINING
-    assert names_in(workdir("train")) == everything
+    assert names_in(workdir("train")) == names_in(workdir("random")) == everything
     genotypes = [load_genotype(workdir(run) / "genotype.json") for run in ("train", "search")]
     assert genotypes[0] == genotypes[1]
     # The discriminators differ by their pattern of cells, the segmenters start alike.
     first, second = (events_of(workdir(run), "retrain") for run in ("train", "search"))
     for tag, is_alike in (("loss/segmentation", True), ("loss/discriminator", False)):
         assert (first[tag][0][1] == second[tag][0][1]) == is_alike
+
+
+def test_train_takes_a_random_discriminator_or_a_resnet(workdir):
+    assert load_genotype(workdir("random") / "genotype.json") == random_genotype(3)
+    assert names_in(workdir("resnet10")) == FILES_OF_ANY_RUN | FILES_OF_A_TRAINING
+    arrays = {run: read_checkpoint(workdir(run), "retrain") for run in ("random", "resnet10")}
+    assert any(name.startswith("discriminator/stem") for name in arrays["resnet10"])
+    assert any(name.startswith("discriminator/head_kernel") for name in arrays["random"])
+    first = {run: events_of(workdir(run), "retrain") for run in ("train", "random", "resnet10")}
+    # All of them meet the same segmenter with the same batch.
+    assert len({float(events["loss/segmentation"][0][1]) for events in first.values()}) == 1
+    assert len({float(events["loss/discriminator"][0][1]) for events in first.values()}) == 3
 
 
 def test_train_without_a_discriminator_on_a_folder_of_radiographs(folder, finished):

@@ -96,6 +96,19 @@ def test_every_value_documents_itself(kind):
             "--compare_gradient_every",
         ),
         (
+            lambda: TrainingConfig(
+                architecture_objective="segmentation", architecture_gradient="first_order"
+            ),
+            "--architecture_gradient=first_order --architecture_objective=segmentation",
+            "--architecture_gradient=exact",
+        ),
+        (
+            lambda: TrainingConfig(architecture_objective="dice"),
+            "--architecture_objective=dice",
+            None,
+        ),
+        (lambda: TrainingConfig(test_every=-1), "--test_every=-1", None),
+        (
             lambda: DistributionConfig(strategy="one_device", num_replicas=2),
             "--strategy=one_device --num_replicas=2",
             "--strategy=mirrored",
@@ -126,19 +139,42 @@ def test_every_value_documents_itself(kind):
             "--discriminator=none",
             "darts_adv_tf.train",
         ),
+        *(
+            (
+                lambda name=name: RunConfig(model=ModelConfig(discriminator=name)),
+                f"--discriminator={name}",
+                f"darts_adv_tf.train --discriminator={name}",
+            )
+            for name in ("random", "resnet10", "resnet18", "resnet50")
+        ),
         (lambda: RunConfig(genotype="g.json"), "--genotype=g.json", "darts_adv_tf.train"),
         (
             lambda: RunConfig(command="train"),
             "--discriminator=nas without --genotype",
             "--genotype=",
         ),
+        *(
+            (
+                lambda name=name: RunConfig(
+                    command="train", genotype="g.json", model=ModelConfig(discriminator=name)
+                ),
+                f"--discriminator={name} --genotype=g.json",
+                "Leave out",
+            )
+            for name in ("none", "random", "resnet10", "resnet18", "resnet50")
+        ),
         (
             lambda: RunConfig(
-                command="train", genotype="g.json", model=ModelConfig(discriminator="none")
+                command="train",
+                model=ModelConfig(discriminator="random"),
+                data=DataConfig(image_size=15),
             ),
-            "--discriminator=none --genotype=g.json",
-            "Leave out",
+            "--image_size=15 --discriminator_cells=NRNRNRN",
+            "--image_size=16",
         ),
+        (lambda: ModelConfig(discriminator="resnet34"), "--discriminator=resnet34", None),
+        (lambda: ModelConfig(random_draw=-1), "--random_draw=-1", None),
+        (lambda: ModelConfig(random_draw=2**32), "--random_draw=4294967296", None),
         (
             lambda: RunConfig(
                 command="train", genotype="g", training=TrainingConfig(retrain_epochs=0)
@@ -163,6 +199,13 @@ def test_the_edge_of_each_rule_is_allowed():
     DistributionConfig("one_device", 1)
     without = ModelConfig(discriminator="none")
     RunConfig(command="train", model=without, data=DataConfig(image_size=4, train_cases=4))
+    # Its cells are those of no ResNet.
+    RunConfig(
+        command="train", model=ModelConfig(discriminator="resnet10"), data=DataConfig(image_size=4)
+    )
+    for name in ("random", "resnet18", "resnet50"):
+        RunConfig(command="train", model=ModelConfig(discriminator=name, random_draw=2**32 - 1))
+    TrainingConfig(architecture_objective="segmentation", architecture_gradient="finite_difference")
 
 
 @pytest.mark.parametrize("value", ["4", 4.0, True, None])
@@ -197,6 +240,42 @@ def test_normalization_needs_more_than_one_value(size, batch, replicas, normaliz
     else:
         with pytest.raises(ConfigurationError, match="more than one value"):
             make()
+
+
+@pytest.mark.parametrize("discriminator", ["resnet10", "resnet18", "resnet50"])
+@pytest.mark.parametrize(
+    ("size", "batch", "replicas", "normalization", "is_right"),
+    [
+        (32, 1, None, "batch", False),
+        (33, 1, None, "batch", True),
+        (32, 2, None, "batch", True),
+        (32, 2, 2, "batch", False),
+        (32, 2, 2, "sync_batch", True),
+        (32, 1, None, "group", True),
+    ],
+)
+def test_normalization_of_a_resnet_too(
+    discriminator, size, batch, replicas, normalization, is_right
+):
+    def make():
+        return RunConfig(
+            command="train",
+            data=DataConfig(image_size=size),
+            model=ModelConfig(
+                discriminator=discriminator, discriminator_normalization=normalization
+            ),
+            training=TrainingConfig(batch_size=batch),
+            distribution=DistributionConfig(num_replicas=replicas),
+        )
+
+    if is_right:
+        make()
+    else:
+        with pytest.raises(ConfigurationError, match="more than one value") as caught:
+            make()
+        received = f"--image_size={size} --discriminator={discriminator} --batch_size={batch}"
+        assert caught.value.received.endswith(received)
+        assert "--image_size=33" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -234,10 +313,16 @@ def test_a_resumed_run_has_everything_in_common_but_what_no_result_follows_from(
     }
     everything["reliability"].clear()
     del everything["augmentation"]
-    later = {name for name in everything["data"] if name not in fixed["data"]}
-    assert "normalization" in later and "image_size" not in later
-    for name in later:
-        del everything["data"][name]
+    later = {
+        part: {name for name in everything[part] if name not in fixed[part]}
+        for part in ("data", "model", "training")
+    }
+    assert "normalization" in later["data"] and "image_size" not in later["data"]
+    assert later["model"] == {"random_draw"}
+    assert later["training"] == {"architecture_objective", "test_every"}
+    for part, names in later.items():
+        for name in names:
+            del everything[part][name]
     assert fixed == everything
     assert json.loads(json.dumps(fixed)) == fixed
 
@@ -248,6 +333,13 @@ def test_a_later_setting_counts_once_it_is_not_its_default():
     fixed = config.fixed_settings()
     assert fixed["data"]["split"] == "folds"
     assert fixed["augmentation"] == {"augment_noise": 0.25}
+    of_version_4 = RunConfig(
+        model=ModelConfig(random_draw=3),
+        training=TrainingConfig(architecture_objective="segmentation", test_every=2),
+    ).fixed_settings()
+    assert of_version_4["model"]["random_draw"] == 3
+    assert of_version_4["training"]["architecture_objective"] == "segmentation"
+    assert of_version_4["training"]["test_every"] == 2
     listed = RunConfig(data=DataConfig(cases="mine.csv")).fixed_settings()
     assert "cases" not in listed["data"]  # the run has a copy
 

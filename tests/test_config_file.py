@@ -51,6 +51,7 @@ UNUSUAL = RunConfig(
         backbone="fcn32s",
         segmenter_width=3,
         discriminator="nas",
+        random_draw=5,
         discriminator_channels=6,
         discriminator_cells="NRN",
         discriminator_input="images_and_masks",
@@ -65,8 +66,10 @@ UNUSUAL = RunConfig(
         adversarial_weight=0.3,
         unroll_rate=0.4,
         architecture_gradient="finite_difference",
+        architecture_objective="segmentation",
         compare_gradient_every=5,
         figure_every=1,
+        test_every=4,
     ),
     distribution=DistributionConfig(strategy="mirrored", num_replicas=3),
     reliability=ReliabilityConfig(checkpoint_every="7", keep_checkpoints=2, on_nonfinite="skip"),
@@ -105,9 +108,17 @@ def test_json_there_and_back():
     assert from_json(to_json(config)) == config
 
 
+def of_version_3(config):
+    """What version 3 of the format wrote: without anything that came later."""
+    content = json.loads(to_json(config)) | {"version": 3}
+    for part, names in SINCE_VERSION_4.items():
+        for name in names:
+            del content[part][name]
+    return content
+
+
 def of_version_2(config):
-    """What version 2 of the format wrote: without anything that came later."""
-    content = json.loads(to_json(config)) | {"version": 2}
+    content = of_version_3(config) | {"version": 2}
     del content["augmentation"]
     for name in SINCE_VERSION_3:
         del content["data"][name]
@@ -126,6 +137,10 @@ SINCE_VERSION_3 = (
     "cases",
     "phantom_domain",
 )
+SINCE_VERSION_4 = {
+    "model": ("random_draw",),
+    "training": ("architecture_objective", "test_every"),
+}
 
 
 def test_a_configuration_of_version_2_is_read_and_means_what_it_did():
@@ -135,6 +150,8 @@ def test_a_configuration_of_version_2_is_read_and_means_what_it_did():
     # As checkpoints of that version hold it.
     then = config.fixed_settings()
     assert "augmentation" not in then and not set(SINCE_VERSION_3) & set(then["data"])
+    for part, names in SINCE_VERSION_4.items():
+        assert not set(names) & set(then[part])
     for name, value in (("image_size", 64), ("fold", 1)):
         changed = json.loads(json.dumps(content))
         changed["data"][name] = value
@@ -143,6 +160,33 @@ def test_a_configuration_of_version_2_is_read_and_means_what_it_did():
                 from_json(json.dumps(changed))
         else:
             assert from_json(json.dumps(changed)).data.image_size == 64
+
+
+def test_a_configuration_of_version_3_is_read_and_means_what_it_did():
+    """With all that version 3 had, and can be resumed."""
+    config = dataclasses.replace(
+        UNUSUAL,
+        model=dataclasses.replace(UNUSUAL.model, random_draw=0),
+        training=dataclasses.replace(
+            UNUSUAL.training, architecture_objective="discriminator", test_every=0
+        ),
+    )
+    content = of_version_3(config)
+    read = from_json(json.dumps(content))
+    assert read == config and read.data.fold == 2 and read.augmentation.augment_flip
+    then = json.loads(json.dumps(config.fixed_settings()))
+    assert read.fixed_settings() == then
+    for part, names in SINCE_VERSION_4.items():
+        assert not set(names) & set(then[part])
+        for name in names:
+            changed = json.loads(json.dumps(content))
+            changed[part][name] = json.loads(to_json(UNUSUAL))[part][name]
+            with pytest.raises(ConfigurationError, match=f"unknown: {name}"):
+                from_json(json.dumps(changed))
+            # Of version 4 it is another run.
+            changed = json.loads(to_json(config))
+            changed[part][name] = json.loads(to_json(UNUSUAL))[part][name]
+            assert from_json(json.dumps(changed)).fixed_settings() != then
 
 
 def test_json_records_the_versions():
@@ -177,8 +221,10 @@ def _set(path: str, value: object):
         (_set("data", []), "list for 'data'"),
         (_set("format", "something"), "format"),
         (_set("version", 1), "version"),
-        (_set("version", 4), "version"),
-        (_set("version", 3.0), "version"),
+        (_set("version", 5), "version"),
+        (_set("version", 4.0), "version"),
+        (lambda content: content["model"].pop("random_draw"), "missing: random_draw"),
+        (lambda content: content["training"].pop("test_every"), "missing: test_every"),
         (lambda content: content["data"].pop("fold"), "missing: fold"),
         (lambda content: content.pop("augmentation"), "missing: augmentation"),
         (lambda content: content.pop("reliability"), "missing: reliability"),

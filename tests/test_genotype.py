@@ -1,9 +1,12 @@
 import copy
+import itertools
 import json
 import os
 
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 
 from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.genotype import (
@@ -13,6 +16,7 @@ from darts_adv_tf.genotype import (
     derive,
     derive_cell,
     load_genotype,
+    random_genotype,
     save_genotype,
 )
 
@@ -129,6 +133,37 @@ def test_derive_does_not_confuse_the_cells():
 def test_derive_refuses_what_is_no_softmax(weights):
     with pytest.raises(ValueError, match="Received: op_weights"):
         derive_cell(weights)
+
+
+@pytest.mark.parametrize("draw", [0, 7, 2**32 - 1])
+def test_a_random_genotype_is_derived_from_an_alpha_of_its_number(draw):
+    normal, reduction = 1e-3 * np.random.default_rng(draw).standard_normal((2, 14, 8))
+
+    assert random_genotype(draw) == derive(
+        scipy.special.softmax(normal, axis=1), scipy.special.softmax(reduction, axis=1)
+    )
+    # Whatever else draws numbers.
+    np.random.seed(5)
+    assert random_genotype(draw) == random_genotype(draw)
+
+
+def test_random_genotypes_take_every_operation_and_every_edge_as_often():
+    """Their numbers are fixed, so that the test gives the same answer each time."""
+    genotypes = [random_genotype(draw) for draw in range(1000)]
+    assert len(set(genotypes)) == 1000
+    derivable = [name for name in PRIMITIVES if name != "none"]
+    cells = [cell for genotype in genotypes for cell in (genotype.normal, genotype.reduction)]
+    assert all(genotype.normal != genotype.reduction for genotype in genotypes)
+    operations = [operation for cell in cells for edges in cell for operation, _ in edges]
+    counts = [operations.count(name) for name in derivable]
+    assert sum(counts) == 2 * 1000 * 4 * 2
+    assert scipy.stats.chisquare(counts).pvalue > 1e-3
+    for index, target in enumerate((2, 3, 4, 5)):
+        kept = [tuple(source for _, source in cell[index]) for cell in cells]
+        # A pair as often as any other.
+        pairs = list(itertools.combinations(range(target), 2))
+        if len(pairs) > 1:
+            assert scipy.stats.chisquare([kept.count(pair) for pair in pairs]).pvalue > 1e-3
 
 
 def test_file_holds_the_documented_schema_and_reads_back(genotype, tmp_path):

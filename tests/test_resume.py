@@ -3,6 +3,7 @@
 On one device and on two replicas one run is never stopped; every other ends as it did, bit for bit.
 """
 
+import csv
 import json
 import shutil
 import signal
@@ -210,6 +211,11 @@ def pair(folder, ended):
     return wait
 
 
+def read_csv(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def newest_checkpoint(workdir, phase):
     store = CheckpointStore(folder_of(workdir, phase))
     return store.read(store.steps()[-1])
@@ -278,6 +284,21 @@ def test_a_resumed_run_shows_the_curves_of_one_never_stopped(name, phase, pair):
             for events in (received, expected)
         )
         assert points == others, tag
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_tables_of_a_resumed_run_have_every_epoch_once(name, pair):
+    workdir, expected = pair(name)
+    for phase, num_epochs in (("search", 40), ("retrain", 60)):
+        received, others = (read_csv(path / f"epochs_{phase}.csv") for path in (workdir, expected))
+        assert [int(row["epoch"]) for row in received] == list(range(1, num_epochs + 1))
+        assert [set(row) for row in received] == [set(row) for row in others]
+        if phase == "search":
+            # Epochs of one step, of which none is made in part.
+            for row in (*received, *others):
+                assert float(row.pop("seconds")) > 0
+            assert received == others
+    assert (workdir / "alpha.csv").read_bytes() == (expected / "alpha.csv").read_bytes()
 
 
 @pytest.mark.parametrize("name", RESUMED)

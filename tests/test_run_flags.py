@@ -16,11 +16,14 @@ from darts_adv_tf.config import (
     RunConfig,
     TrainingConfig,
 )
+from darts_adv_tf.config.as_flags import as_flags
+from darts_adv_tf.config.reproduce import ReproduceConfig
 from darts_adv_tf.config_file import save_config
 from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.run_flags import config_from_flags, help_text, is_help_requested
 
 FLAGFILES = sorted((Path(__file__).parents[1] / "flags").glob("*.flags"))
+COMMAND_OF_A_FLAGFILE = re.compile(r"# Command:  python -m darts_adv_tf\.(\w+) --flagfile=(\S+)")
 PARTS = (
     *(DataConfig, AugmentationConfig, ModelConfig, TrainingConfig, DistributionConfig),
     *(ReliabilityConfig, CollapseConfig),
@@ -30,6 +33,7 @@ SEARCH_ALONE = {
     "architecture_learning_rate",
     "unroll_rate",
     "architecture_gradient",
+    "architecture_objective",
     "compare_gradient_every",
 }
 
@@ -90,7 +94,8 @@ def test_a_command_has_the_flags_it_heeds_and_no_others():
     } | {"seed", "workdir", "genotype"}
     general = {"flagfile", "undefok", "help"}
     of_a_run = {"estimate", "resume"} | general
-    assert flags_in_help("search") == (every - {"discriminator", "genotype"}) | of_a_run
+    of_train = {"discriminator", "random_draw", "genotype"}
+    assert flags_in_help("search") == (every - of_train) | of_a_run
     assert flags_in_help("train") == (every - SEARCH_ALONE) | of_a_run
     assert flags_in_help("evaluate") == {"workdir", "data_dir"} | general
     assert flags_in_help("export") == {"workdir", "data_dir"} | general
@@ -314,9 +319,21 @@ def test_a_phantom_run_has_no_data_to_move(tmp_path):
         config_from_flags("evaluate", ["--workdir=run", "--data_dir=after"])
 
 
-@pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.name)
-@pytest.mark.parametrize("command", ["search", "train"])
-def test_the_flagfiles_serve_search_and_train(path, command, monkeypatch):
+def commands_of(path: Path) -> tuple[str, ...]:
+    """The commands that take a flagfile, by the one that it opens with."""
+    found = COMMAND_OF_A_FLAGFILE.match(path.read_text())
+    return ("reproduce",) if found and found[1] == "reproduce" else ("search", "train")
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        pytest.param(path, command, id=f"{path.name}-{command}")
+        for path in FLAGFILES
+        for command in commands_of(path)
+    ],
+)
+def test_the_flagfiles_serve_their_commands(path, command, monkeypatch):
     monkeypatch.chdir(path.parents[1])
     argv = [f"--flagfile=flags/{path.name}", "--workdir=runs/none_of_that_name"]
     if "data_dir" in path.read_text():
@@ -350,7 +367,109 @@ def test_the_flagfiles_of_the_paper_state_its_values(backbone, monkeypatch):
 @pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.name)
 def test_a_flagfile_opens_with_its_command_duration_and_result(path):
     opening = [line for line in path.read_text().splitlines() if line.startswith("#")][:3]
-    assert opening[0].startswith(
-        f"# Command:  python -m darts_adv_tf.search --flagfile=flags/{path.name}"
+    command = COMMAND_OF_A_FLAGFILE.match(opening[0])
+    is_included = any(
+        f"--flagfile=flags/{path.name}" in other.read_text().splitlines() for other in FLAGFILES
     )
+    assert command[2] == f"flags/{path.name}" if command else is_included
     assert opening[1].startswith("# Duration: ") and opening[2].startswith("# Result:   ")
+
+
+# Other than the defaults in every part, with each kind of value.
+VARIED = RunConfig(
+    data=DataConfig(
+        dataset="cx_seg",
+        data_dir="a folder, with spaces",
+        keep_aspect=True,
+        normalization="window",
+        window="-1000,400",
+        split="folds",
+        num_folds=3,
+        fold=2,
+    ),
+    augmentation=AugmentationConfig(augment_gamma=0.1, augment_flip=True),
+    model=ModelConfig(discriminator="random", random_draw=7, discriminator_cells="NR"),
+    training=TrainingConfig(learning_rate=1e-4, retrain_epochs=1, test_every=1),
+    distribution=DistributionConfig(num_replicas=2),
+    reliability=ReliabilityConfig(checkpoint_every="0.5m"),
+    collapse=CollapseConfig(collapse_window=7),
+    seed=2**32 - 1,
+    workdir="here",
+    command="train",
+)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        VARIED,
+        RunConfig(workdir="here"),
+        RunConfig(workdir="here", training=TrainingConfig(architecture_objective="segmentation")),
+        RunConfig(command="train", workdir="here", genotype="a/genotype.json"),
+    ],
+    ids=["varied", "default", "search", "genotype"],
+)
+def test_a_configuration_as_flags_gives_itself(config):
+    flags = as_flags(config)
+    assert config_from_flags(config.command, flags) == config
+    # And nothing that needs no saying.
+    assert all(flag.startswith("--workdir=") for flag in as_flags(RunConfig(workdir="here")))
+
+
+def test_a_matrix_as_flags_gives_itself():
+    argv = ["--experiment=curves", "--seeds=4,2", "--parallel=2", "--image_size=96", "--workdir=m"]
+    config = config_from_flags("reproduce", argv)
+    assert config_from_flags("reproduce", as_flags(config)) == config
+    assert config == ReproduceConfig(
+        experiment="curves",
+        seeds="4,2",
+        parallel=2,
+        workdir="m",
+        base=RunConfig(data=DataConfig(image_size=96), training=TrainingConfig(test_every=1)),
+    )
+
+
+def test_a_matrix_measures_the_test_cases_each_epoch_unless_told_otherwise():
+    def epochs(*flags):
+        return config_from_flags("reproduce", flags).base.training.test_every
+
+    assert (epochs(), epochs("--test_every=5"), epochs("--test_every=0")) == (1, 5, 0)
+
+
+def test_reproduce_has_the_flags_of_the_search_but_for_those_it_sets():
+    own = {field.name for field in dataclasses.fields(ReproduceConfig) if field.metadata}
+    set_by_it = {"backbone", "seed", "resume", "estimate"}
+    assert flags_in_help("reproduce") == (flags_in_help("search") - set_by_it) | own
+
+
+@pytest.mark.parametrize(
+    ("flags", "received"),
+    [
+        (["--seeds=0,0"], "--seeds=0,0"),
+        (["--seeds=0,x"], "--seeds=0,x"),
+        (["--seeds=-1"], "--seeds=-1"),
+        ([f"--seeds={2**32}"], f"--seed={2**32}"),
+        (["--backbones=unet,vgg"], "--backbone=vgg"),
+        (["--backbones=unet,unet"], "--backbones=unet,unet"),
+        (["--arms=none,"], "--arms=none,"),
+        (["--random_draws=0"], "--random_draws=0"),
+        (["--parallel=0"], "--parallel=0"),
+        (["--retrain_epochs=0"], "--retrain_epochs=0"),
+        (["--strategy=multi_worker"], "--strategy=multi_worker"),
+        (["--report_only"], "--report_only without --workdir"),
+        (["--train_cases=31"], "--train_cases=31"),
+        (["--phantom_cases=9", "--dataset=cx_seg", "--data_dir=x"], "--phantom_cases=9"),
+        (["--backbone=unet"], "unknown flag --backbone"),
+    ],
+)
+def test_a_matrix_that_cannot_be_is_refused(flags, received):
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_flags("reproduce", flags)
+    assert received in caught.value.received
+
+
+def test_a_random_draw_belongs_to_a_random_discriminator():
+    flags = ["--discriminator=random", "--random_draw=3"]
+    assert config_from_flags("train", flags).model.random_draw == 3
+    with pytest.raises(ConfigurationError, match="--random_draw belongs to --discriminator=random"):
+        config_from_flags("train", ["--discriminator=resnet10", "--random_draw=3"])

@@ -150,13 +150,24 @@ def training_gradients(theta, phi, alpha, batch, adversarial_weight):
     return by_theta, by_phi
 
 
-def unrolled_gradient(theta, phi, alpha, train_batch, val_batch, adversarial_weight, unroll_rate):
-    """Eq. 8 at the weights of Eq. 9, differentiated as a whole by alpha."""
+def unrolled_gradient(
+    theta,
+    phi,
+    alpha,
+    train_batch,
+    val_batch,
+    adversarial_weight,
+    unroll_rate,
+    kind="discriminator",
+):
+    """Eq. 8, or the first term of Eq. 1, at the weights of Eq. 9, differentiated by alpha."""
 
     def objective():
         by_theta, by_phi = training_gradients(theta, phi, alpha, train_batch, adversarial_weight)
         virtual_theta = [w - unroll_rate * g for w, g in zip(theta, by_theta, strict=True)]
         virtual_phi = [w - unroll_rate * g for w, g in zip(phi, by_phi, strict=True)]
+        if kind == "segmentation":
+            return cross_entropy(virtual_theta, val_batch)
         return discriminator_objective(virtual_theta, virtual_phi, alpha, val_batch)
 
     return gradients(objective, alpha)

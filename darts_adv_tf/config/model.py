@@ -7,6 +7,7 @@ from darts_adv_tf.config.setting import check_fields, setting
 from darts_adv_tf.errors import ConfigurationError
 
 BACKBONES = ("unet", "fcn32s")
+RESNETS = ("resnet10", "resnet18", "resnet50")
 OWN_BACKBONE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 """A Python entry point, module:function."""
 
@@ -27,21 +28,31 @@ class ModelConfig:
     )
     discriminator: str = setting(
         "nas",
-        "Discriminator, D in the paper: nas, the derived one of --genotype, or none, training by "
-        "cross-entropy alone, where --adversarial_weight and the other --discriminator_... flags "
-        "have no effect.",
-        choices=("nas", "none"),
+        "Discriminator, D in the paper: nas, the derived one of --genotype; random, one that is "
+        "derived from an alpha drawn at random (--random_draw); resnet10, resnet18 or resnet50; or "
+        "none, training by cross-entropy alone, where --adversarial_weight and the other "
+        "--discriminator_... flags have no effect.",
+        choices=("nas", "none", "random", *RESNETS),
+    )
+    random_draw: int = setting(
+        0,
+        "Number of the random discriminator: alpha is drawn from it alone, so that each names one "
+        "and the same architecture, whatever --seed is.",
+        minimum=0,
+        maximum=2**32 - 1,
+        since=4,
     )
     discriminator_channels: int = setting(
         4,
-        "Channels C of the discriminator's first cell; each reduction cell doubles them. Even. "
-        "The paper does not state it; flags/paper_*.flags use 16.",
+        "Channels C of the discriminator's first cell, which puts out 4 C, as many as the first "
+        "blocks of a ResNet get; each reduction cell doubles them. Even. The paper does not state "
+        "it; flags/paper_*.flags use 16, with which ResNets are as published.",
         minimum=2,
     )
     discriminator_cells: str = setting(
         "NRNRNRN",
-        "The discriminator's cells in order, N normal and R reduction. Paper (section 3.2): "
-        "NRNRNRN.",
+        "The cells in order of a searched or random discriminator, N normal and R reduction. "
+        "Paper (section 3.2): NRNRNRN.",
     )
     discriminator_input: str = setting(
         "masks",

@@ -3,11 +3,14 @@
 import dataclasses
 
 from darts_adv_tf.config.data import AugmentationConfig, DataConfig
-from darts_adv_tf.config.model import ModelConfig
+from darts_adv_tf.config.model import RESNETS, ModelConfig
 from darts_adv_tf.config.reliability import CollapseConfig, ReliabilityConfig
 from darts_adv_tf.config.setting import check_fields, setting
 from darts_adv_tf.config.training import DistributionConfig, TrainingConfig
 from darts_adv_tf.errors import ConfigurationError
+
+RESNET_REDUCTION = 32
+"""By how much a ResNet reduces height and width."""
 
 FIRST_VERSION = 2
 """The oldest version of config.json that is still read."""
@@ -67,6 +70,11 @@ class RunConfig:
     def _check_image_size(self):
         if self.model.discriminator == "none":
             return
+        if self.model.discriminator in RESNETS:
+            self._check_single_pixel(
+                RESNET_REDUCTION + 1, f"--discriminator={self.model.discriminator}"
+            )
+            return
         num_halvings = 1 + self.model.discriminator_cells.count("R")
         if self.data.image_size < 2**num_halvings:
             raise ConfigurationError(
@@ -76,19 +84,24 @@ class RunConfig:
                 f"--discriminator_cells={self.model.discriminator_cells}",
                 remedy=f"Use --image_size={2**num_halvings} or more, or fewer R.",
             )
+        self._check_single_pixel(
+            2 ** (num_halvings + 1), f"--discriminator_cells={self.model.discriminator_cells}"
+        )
+
+    def _check_single_pixel(self, least_size: int, discriminator: str):
+        """Refuses what would normalize one value: `least_size` leaves the last layer more."""
         cases = self.training.batch_size
         if self.model.discriminator_normalization == "batch":
             cases //= self.distribution.num_replicas or 1
-        is_single_pixel = self.data.image_size < 2 ** (num_halvings + 1)
+        is_single_pixel = self.data.image_size < least_size
         if self.model.discriminator_normalization != "group" and is_single_pixel and cases == 1:
             raise ConfigurationError(
                 "Normalization over a batch needs more than one value a channel; over a single "
                 "one its result is zero.",
                 received=f"one pixel of one case: --image_size={self.data.image_size} "
-                f"--discriminator_cells={self.model.discriminator_cells} "
-                f"--batch_size={self.training.batch_size}",
-                remedy=f"Use --image_size={2 ** (num_halvings + 1)} or more, a larger "
-                "--batch_size, or --discriminator_normalization=group.",
+                f"{discriminator} --batch_size={self.training.batch_size}",
+                remedy=f"Use --image_size={least_size} or more, a larger --batch_size, or "
+                "--discriminator_normalization=group.",
             )
 
     def _check_batch_size(self):
@@ -117,7 +130,8 @@ class RunConfig:
             raise ConfigurationError(
                 "The search is for a discriminator.",
                 received=f"--discriminator={self.model.discriminator}",
-                remedy="Train without one by: python -m darts_adv_tf.train --discriminator=none",
+                remedy="Train without a search by: python -m darts_adv_tf.train "
+                f"--discriminator={self.model.discriminator}",
             )
         if self.genotype is not None:
             raise ConfigurationError(
@@ -134,10 +148,10 @@ class RunConfig:
                 remedy="Add --genotype=<workdir of a search>/genotype.json, or "
                 "--discriminator=none.",
             )
-        if self.model.discriminator == "none" and self.genotype is not None:
+        if self.model.discriminator != "nas" and self.genotype is not None:
             raise ConfigurationError(
-                "Training without a discriminator takes no genotype.",
-                received=f"--discriminator=none --genotype={self.genotype}",
+                "Only a derived discriminator is built from a genotype.",
+                received=f"--discriminator={self.model.discriminator} --genotype={self.genotype}",
                 remedy="Leave out one of the two.",
             )
         if self.training.retrain_epochs < 1:

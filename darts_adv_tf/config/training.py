@@ -52,6 +52,14 @@ class TrainingConfig:
         "paper; or first_order, left out.",
         choices=("exact", "finite_difference", "first_order"),
     )
+    architecture_objective: str = setting(
+        "discriminator",
+        "What alpha descends on the validation half: discriminator, how well D tells masks from "
+        "predictions (Eq. 8 of the paper); or segmentation, the cross-entropy of the segmenter "
+        "after the virtual step (the first term of Eq. 1).",
+        choices=("discriminator", "segmentation"),
+        since=4,
+    )
     compare_gradient_every: int = setting(
         0,
         "Steps between two measurements of the cosine between the exact and the finite-difference "
@@ -65,9 +73,25 @@ class TrainingConfig:
         minimum=0,
     )
 
+    test_every: int = setting(
+        0,
+        "Epochs of retraining between two measurements on the test cases, for curves alone: they "
+        "select nothing. 0 for the end alone.",
+        minimum=0,
+        since=4,
+    )
+
     def __post_init__(self):
         check_fields(self)
         if self.architecture_gradient == "first_order":
+            if self.architecture_objective == "segmentation":
+                raise ConfigurationError(
+                    "The segmentation loss depends on the architecture through the virtual step "
+                    "alone, which the first-order gradient does not take.",
+                    received="--architecture_gradient=first_order "
+                    "--architecture_objective=segmentation",
+                    remedy="Use --architecture_gradient=exact.",
+                )
             if self.unroll_rate is not None:
                 raise ConfigurationError(
                     "The first-order architecture gradient takes no virtual step.",

@@ -12,6 +12,7 @@ from darts_adv_tf.genotype import EDGES, NUM_INPUT_NODES, NUM_INTERMEDIATE_NODES
 from darts_adv_tf.layers.mixed_op import MixedOp
 from darts_adv_tf.layers.normalization import NormalizationMode
 from darts_adv_tf.layers.operations import FactorizedReduce, ReluConvolution, make_operation
+from darts_adv_tf.layers.ordered_sum import ordered_sum
 from darts_adv_tf.layers.recording import join, split
 
 SOURCES = tuple(sorted({source for source, _ in EDGES}))
@@ -129,14 +130,14 @@ class SearchCell(Cell):
         incoming: dict[int, list[tf.Tensor]] = {}
         for source in SOURCES:
             if source >= NUM_INPUT_NODES:
-                nodes.append(tf.add_n(incoming[source]))
+                nodes.append(ordered_sum(incoming[source]))
             mixed_op = self.mixed_ops[source]
             y = mixed_op(nodes[source], op_weights[source])
             targets = [edge[1] for edge in EDGES if edge[0] == source]
             edges = split(y, [self.channels] * len(targets), axis=-1)
             for target, edge in zip(targets, edges, strict=True):
                 incoming.setdefault(target, []).append(edge)
-        nodes.append(tf.add_n(incoming[len(nodes)]))
+        nodes.append(ordered_sum(incoming[len(nodes)]))
         return self._output_node(nodes)
 
     def get_config(self):
@@ -196,7 +197,7 @@ class DerivedCell(Cell):
                 operation(nodes[source])
                 for (_, source), operation in zip(edges, operations, strict=True)
             ]
-            nodes.append(tf.add_n(incoming))
+            nodes.append(ordered_sum(incoming))
         return self._output_node(nodes)
 
     def get_config(self):

@@ -11,6 +11,7 @@ from darts_adv_tf.layers.initializers import ConvolutionUniform
 from darts_adv_tf.layers.normalization import NormalizationMode, center_for, normalize
 from darts_adv_tf.layers.normalized_product import normalized_product
 from darts_adv_tf.layers.operations import halve, output_size
+from darts_adv_tf.layers.ordered_sum import ordered_sum
 from darts_adv_tf.layers.primitives import (
     EdgeAxis,
     average_pool,
@@ -94,9 +95,9 @@ def mixed_operations(
     of_separable = normalized_product(
         images, followed_products, separable, normalization, image_size
     )
-    total = tf.add_n(split(of_separable + of_dilated, [1, 1], axis=0))
+    total = ordered_sum(split(of_separable + of_dilated, [1, 1], axis=0))
     mixtures.append(tf.squeeze(edges.together(total), axis=0))
-    return tf.add_n(mixtures)
+    return ordered_sum(mixtures)
 
 
 def _kernel_rows(channels, stride):

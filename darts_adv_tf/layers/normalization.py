@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from darts_adv_tf.distribution import mean_over_replicas
+from darts_adv_tf.layers.ordered_sum import ordered_sum
 from darts_adv_tf.layers.primitives import size_of
 from darts_adv_tf.layers.recording import constant, recorded
 
@@ -63,7 +64,7 @@ def _standardize(x: tf.Tensor, axes: tuple[int, ...], synchronized: bool) -> tf.
                 product = mean_gy * mean_uy
                 along_y = mean(u * g) - mean_u * mean_g - constant(3.0, dtype) * product
                 terms = [centered_u * mean_gy, centered_g * mean_uy, y * along_y]
-                return to_g, tf.add_n(terms) * -tf.square(scale)
+                return to_g, ordered_sum(terms) * -tf.square(scale)
 
             return scale * (centered_g - y * mean_gy), second_backward
 

@@ -21,6 +21,7 @@ from darts_adv_tf.layers.normalization import (
     check_mode,
     standardize_groups,
 )
+from darts_adv_tf.layers.ordered_sum import ordered_sum
 from darts_adv_tf.layers.primitives import size_of
 from darts_adv_tf.layers.recording import constant, recorded
 
@@ -110,7 +111,7 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
                 of_v = cube * of_s
                 of_weights = s * of_factor + cube * by_factor * of_by_v
                 of_mk = number(2.0) * u_kernels * by_v
-                of_kernels = tf.add_n(
+                of_kernels = ordered_sum(
                     [
                         ug * sw,
                         (au + tf.linalg.matrix_transpose(au)) @ (kernels * by_v),
@@ -124,7 +125,7 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
                 of_h = u_kernels * sw + kernels * of_by_factor
                 of_g = u @ scaled + a @ of_h
                 of_a = [u @ spread_by_m, a @ of_m, tf.matmul(g, of_h, transpose_b=True)]
-                return of_g, tf.add_n(of_a), of_kernels, of_weights
+                return of_g, ordered_sum(of_a), of_kernels, of_weights
 
             return [by_a, by_kernels, by_factor * s], backward
 

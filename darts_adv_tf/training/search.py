@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch, SegmenterPass, Tensors
+from darts_adv_tf.adversarial_game import (
+    AdversarialGame,
+    ArchitectureObjective,
+    Batch,
+    SegmenterPass,
+    Tensors,
+)
 from darts_adv_tf.architecture_gradient import (
     ArchitectureGradientMode,
     architecture_gradient,
@@ -39,6 +45,7 @@ class SearchTrainer(AdversarialTrainer):
         gradient_mode: See `architecture_gradient`.
         unroll_rate: eta of Eq. 9.
         strategy: See `Trainer`.
+        objective: What alpha descends; see `AdversarialGame.architecture_objective`.
     """
 
     def __init__(
@@ -50,11 +57,13 @@ class SearchTrainer(AdversarialTrainer):
         gradient_mode: ArchitectureGradientMode,
         unroll_rate: float,
         strategy: tf.distribute.Strategy,
+        objective: ArchitectureObjective = "discriminator",
     ):
         super().__init__(game, learning_rate, strategy)
         self.architecture = architecture
         self.gradient_mode = gradient_mode
         self.unroll_rate = unroll_rate
+        self.objective = objective
         self.architecture_optimizer = make_optimizer(architecture_learning_rate, beta_1=0.5)
         self.architecture_optimizer.build(architecture.trainable_variables)
         self._compare = self.on_replicas(self._compare_second_order)
@@ -131,15 +140,23 @@ class SearchTrainer(AdversarialTrainer):
     def _gradient(self, mode, players, train_batch, val_batch, segmenter_pass=None):
         alpha, rate = weights(self.architecture), self.unroll_rate
         return architecture_gradient(
-            mode, self.game, *players, alpha, train_batch, val_batch, rate, segmenter_pass
+            mode,
+            self.game,
+            *players,
+            *(alpha, train_batch, val_batch, rate, segmenter_pass, self.objective),
         )
 
     def _update_architecture(self, players, train_batch, val_batch, segmenter_pass=None) -> Metrics:
         result = self._gradient(self.gradient_mode, players, train_batch, val_batch, segmenter_pass)
         gradient, norm = self._sum_up(result.gradient)
+        if self.objective == "segmentation":
+            # In proportion to eta and to lambda_adv, and with the paper's below the epsilon that
+            # Adam adds to its denominator. Otherwise Adam is blind to such factors.
+            scale = self.unroll_rate * self.game.adversarial_weight
+            gradient = [each / scale for each in gradient]
         self._apply(self.architecture_optimizer, gradient, self.architecture.trainable_variables)
         metrics = {"loss/validation": result.objective, "gradient_norm/architecture": norm}
-        if result.second_order:
+        if result.second_order and self.objective == "discriminator":
             first = tf.linalg.global_norm(sum_over_replicas(result.first_order))
             second = tf.linalg.global_norm(sum_over_replicas(result.second_order))
             ratio = tf.math.divide_no_nan(self.unroll_rate * second, first)

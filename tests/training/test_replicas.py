@@ -30,6 +30,30 @@ def test_alpha_gradient_is_the_same_where_no_statistics_cross_the_cases(results)
     assert distance(results["group_2"], results["group_1"]) <= 1e-9
 
 
+def test_alpha_gradient_of_the_segmentation_loss_is_the_same_on_two_replicas(results):
+    assert distance(results["segmentation_2"], results["segmentation_1"]) <= 1e-9
+    assert np.abs(results["segmentation_1"]).max() > 0
+
+
+@pytest.mark.parametrize("part", ["theta", "phi"])
+def test_two_replicas_step_against_a_resnet_as_one_does(part, results):
+    """With shared statistics; otherwise each replica has its own."""
+    one, shared, apart = (
+        results[f"resnet_{name}_{part}"] for name in ("batch_1", "sync_batch_2", "batch_2")
+    )
+    np.testing.assert_array_equal(shared[0], shared[1])
+    assert distance(shared[0], one[0]) <= 1e-7
+    assert distance(apart[0], one[0]) > 1e-4
+
+
+def test_two_replicas_report_of_a_resnet_what_one_does(results):
+    one, shared, apart = (
+        results[f"resnet_{name}_figures"] for name in ("batch_1", "sync_batch_2", "batch_2")
+    )
+    np.testing.assert_allclose(shared, one, rtol=1e-5)
+    assert np.abs(apart / one - 1).max() > 1e-3
+
+
 def test_shared_statistics_make_two_replicas_one(results):
     assert distance(results["sync_batch_2"], results["batch_1"]) <= 1e-9
 

@@ -32,18 +32,24 @@ take = taking(IMAGES, LABELS)
 STEPS = [((0, 1), (4, 5)), ((2, 3), (6, 7))]
 
 
-def make_trainer(gradient_mode="exact"):
+def make_trainer(
+    gradient_mode="exact",
+    objective="discriminator",
+    adversarial_weight=WEIGHT,
+    unroll_rate=UNROLL_RATE,
+):
     architecture = Architecture(dtype="float64")
     for variable, scores in zip(architecture.trainable_variables, tiny_alpha(), strict=True):
         variable.assign(scores)
     return SearchTrainer(
-        tiny_game(WEIGHT),
+        tiny_game(adversarial_weight),
         architecture,
         LEARNING_RATE,
         ARCHITECTURE_LEARNING_RATE,
         gradient_mode,
-        UNROLL_RATE,
+        unroll_rate,
         strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
+        objective=objective,
     )
 
 
@@ -67,9 +73,13 @@ def batch_of(cases):
 
 
 class AlgorithmOne:
-    """The two updates of Alg. 1 by plain formulas and a plain Adam."""
+    """The two updates of Alg. 1 by plain formulas and a plain Adam.
 
-    def __init__(self, trainer):
+    Towards the segmentation loss alpha's gradient is taken in units of eta and lambda.
+    """
+
+    def __init__(self, trainer, objective="discriminator"):
+        self.objective = objective
         self.theta = arrays(trainer.game.segmenter)
         self.phi = arrays(trainer.game.discriminator)
         self.alpha = arrays(trainer.architecture)
@@ -79,9 +89,12 @@ class AlgorithmOne:
 
     def step(self, train_cases, val_cases):
         train_batch, val_batch = batch_of(train_cases), batch_of(val_cases)
-        self.of_alpha.descend(
-            unrolled_gradient(*self.tensors(), train_batch, val_batch, WEIGHT, UNROLL_RATE)
+        by_alpha = unrolled_gradient(
+            *self.tensors(), train_batch, val_batch, WEIGHT, UNROLL_RATE, self.objective
         )
+        if self.objective == "segmentation":
+            by_alpha = [gradient / (UNROLL_RATE * WEIGHT) for gradient in by_alpha]
+        self.of_alpha.descend(by_alpha)
         by_theta, by_phi = training_gradients(*self.tensors(), train_batch, WEIGHT)
         self.of_theta.descend(by_theta)
         self.of_phi.descend(by_phi)
@@ -90,14 +103,15 @@ class AlgorithmOne:
         return [[tf.constant(a) for a in part] for part in (self.theta, self.phi, self.alpha)]
 
 
-def test_steps_are_those_of_algorithm_1():
+@pytest.mark.parametrize("objective", ["discriminator", "segmentation"])
+def test_steps_are_those_of_algorithm_1(objective):
     """alpha first, then theta and phi at the new alpha, both from the weights before.
 
     Compares slots too: the first update of Adam moves each weight by its learning rate, whatever
     the gradient's size, so that weights alone could hide a wrong order.
     """
-    trainer = make_trainer()
-    by_hand = AlgorithmOne(trainer)
+    trainer = make_trainer(objective=objective)
+    by_hand = AlgorithmOne(trainer, objective)
     for train_cases, val_cases in STEPS:
         trainer.step(*take(train_cases, val_cases))
         by_hand.step(train_cases, val_cases)
@@ -198,6 +212,49 @@ def test_figures_of_a_step_are_those_at_the_weights_it_began_with():
         "accuracy/fake",
         "second_order/ratio",
     }
+
+
+def test_figures_of_a_step_towards_the_segmentation_loss():
+    trainer = make_trainer(objective="segmentation")
+    theta, phi, alpha = AlgorithmOne(trainer).tensors()
+    train_batch, val_batch = map(batch_of, STEPS[0])
+    by_theta, _ = training_gradients(theta, phi, alpha, train_batch, WEIGHT)
+    virtual = [w - UNROLL_RATE * g for w, g in zip(theta, by_theta, strict=True)]
+    by_alpha = unrolled_gradient(
+        theta, phi, alpha, train_batch, val_batch, WEIGHT, UNROLL_RATE, "segmentation"
+    )
+
+    figures = trainer.step(*take(*STEPS[0]))
+
+    objective = float(cross_entropy(virtual, val_batch))
+    assert figures["loss/validation"] == pytest.approx(objective, rel=1e-6)
+    # As it is, and not in the units that Adam gets.
+    norm = float(tf.linalg.global_norm(by_alpha))
+    assert figures["gradient_norm/architecture"] == pytest.approx(norm, rel=1e-6)
+    # There is no first-order part that it could be a share of.
+    assert "second_order/ratio" not in figures
+
+
+def test_the_segmentation_loss_moves_alpha_at_the_papers_rates_too():
+    """Its gradient is as small as eta and lambda, and Adam's epsilon would swallow it."""
+    rates = {"adversarial_weight": 0.01, "unroll_rate": 1e-4}
+    trainer = make_trainer(objective="segmentation", **rates)
+    theta, phi, alpha = AlgorithmOne(trainer).tensors()
+    by_alpha = unrolled_gradient(
+        theta, phi, alpha, *map(batch_of, STEPS[0]), *rates.values(), kind="segmentation"
+    )
+
+    trainer.step(*take(*STEPS[0]))
+
+    unscaled = [scores.numpy().copy() for scores in alpha]
+    Adam(unscaled, ARCHITECTURE_LEARNING_RATE, beta_1=0.5).descend(by_alpha)
+    moved, hardly_moved = (
+        np.median([np.abs(np.subtract(*pair)) for pair in zip(each, alpha, strict=True)])
+        for each in (arrays(trainer.architecture), unscaled)
+    )
+    # This discriminator is so small that alpha hardly weighs in it.
+    assert moved == pytest.approx(ARCHITECTURE_LEARNING_RATE, rel=0.25)
+    assert hardly_moved < 1e-3 * ARCHITECTURE_LEARNING_RATE
 
 
 def test_ratio_is_the_second_order_part_in_units_of_the_first():

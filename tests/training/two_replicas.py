@@ -5,7 +5,7 @@ TensorFlow divides a CPU only before its first use.
 Usage: two_replicas.py RESULTS. Writes, for some normalizations of the discriminator and numbers
 of replicas, the architecture's gradient of one global batch, and after some steps every weight as
 each replica holds it; and what a step leaves of which one replica alone sees a nan. The same of a
-segmenter with moving statistics and dropout.
+segmenter with moving statistics and dropout, and of training against a ResNet.
 """
 
 import sys
@@ -20,6 +20,8 @@ from darts_adv_tf.layers.normalization import Normalization
 from darts_adv_tf.models.architecture import Architecture
 from darts_adv_tf.models.discriminator import SearchDiscriminator
 from darts_adv_tf.models.own_segmenter import OwnSegmenter
+from darts_adv_tf.models.resnet import ResNetDiscriminator
+from darts_adv_tf.training.adversarial import AdversarialTrainer
 from darts_adv_tf.training.search import SearchTrainer
 from darts_adv_tf.training.trainer import are_finite
 from tests.tiny_players import CHANNELS, CLASSES, TinyDiscriminator, TinySegmenter, judge
@@ -89,6 +91,7 @@ def make_trainer(
     strategy,
     make_segmenter=two_convolutions,
     gradient_mode="exact",
+    objective="discriminator",
 ) -> SearchTrainer:
     """A search in float64, the same each time."""
     with strategy.scope():
@@ -104,6 +107,7 @@ def make_trainer(
             gradient_mode=gradient_mode,
             unroll_rate=1e-2,
             strategy=strategy,
+            objective=objective,
         )
 
 
@@ -200,6 +204,26 @@ def results_of_statistics(strategies, with_nan) -> dict[str, np.ndarray]:
     return results
 
 
+def results_of_resnet(strategies) -> dict[str, np.ndarray]:
+    """Figures and weights after two steps against a ResNet10."""
+    results = {}
+    for normalization, num_replicas in (("batch", 1), ("batch", 2), ("sync_batch", 2)):
+        strategy = strategies[num_replicas]
+        with strategy.scope():
+            keras.utils.set_random_seed(0)
+            discriminator = ResNetDiscriminator(10, 4, normalization, dtype="float64")
+            discriminator.build((None, SIZE, SIZE, CLASSES))
+            game = AdversarialGame(two_convolutions(), discriminator, CLASSES, 0.7, GLOBAL_BATCH)
+            trainer = AdversarialTrainer(game, 1e-2, strategy)
+        for _ in range(2):
+            figures = trainer.step(*take(TRAIN_CASES))
+        name = f"resnet_{normalization}_{num_replicas}"
+        results[f"{name}_figures"] = list(figures.values())
+        for part, model in (("theta", game.segmenter), ("phi", discriminator)):
+            results[f"{name}_{part}"] = by_replica(model.trainable_variables)
+    return results
+
+
 def main(results_path: str) -> None:
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -226,6 +250,9 @@ def main(results_path: str) -> None:
             (tiny, "sync_batch", 2),
         )
     }
+    for num_replicas, strategy in strategies.items():
+        trainer = make_trainer(tiny, "group", strategy, objective="segmentation")
+        results[f"segmentation_{num_replicas}"] = gradient_of(trainer)
     trainer = make_trainer(one_cell, "batch", strategies[2])
     before = weights_by_replica(trainer)
     for number in range(NUM_STEPS):
@@ -248,6 +275,7 @@ def main(results_path: str) -> None:
     ]
     results["state_after_nan"] = state_by_replica(trainer)
     results |= results_of_statistics(strategies, with_nan)
+    results |= results_of_resnet(strategies)
     for name, figure_of_replica in {"both_are": (1.0, 2.0), "one_is": (1.0, np.nan)}.items():
         answers = judged_finite(strategies[2], figure_of_replica)
         results[f"judged_finite_where_{name}"] = answers

@@ -1,0 +1,216 @@
+"""Makes the runs of a matrix that have not been made, and reports."""
+
+import sys
+import time
+from pathlib import Path
+
+from darts_adv_tf import workdir
+from darts_adv_tf.config.as_flags import as_flags
+from darts_adv_tf.config.reproduce import ReproduceConfig
+from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.interruption import SIGNALS, deferral
+from darts_adv_tf.reporting.progress import format_duration
+from darts_adv_tf.reproduction.executors.attempt import Attempt, Executor, last_words
+from darts_adv_tf.reproduction.executors.local import LocalExecutor
+from darts_adv_tf.reproduction.matrix import PlannedRun, plan
+from darts_adv_tf.reproduction.progress import MatrixProgress
+from darts_adv_tf.reproduction.record import MatrixRecord, load_record, open_record
+from darts_adv_tf.reproduction.summary import Summary
+
+LOCK_FILE = Path("matrix.lock")
+_POLL_SECONDS = 0.2
+_STATUSES_OF_USER_ERRORS = range(2, 7)
+_STATUSES_OF_SIGNALS = {128 + number for number in SIGNALS} | {-number for number in SIGNALS}
+
+
+def reproduce(config: ReproduceConfig) -> int:
+    """Makes the runs that are asked for and not finished, then writes the report.
+
+    Returns:
+        0 when all of them are finished; else the exit status of the first that failed, 1 if that
+        was our own bug or a signal from elsewhere.
+
+    Raises:
+        ConfigurationError: The folder belongs to a matrix of other settings, or to another
+            process; or the settings to no run.
+        Interrupted: A signal asked for the end; the runs have saved.
+    """
+    folder = Path(config.workdir)
+    if workdir.holds_run(folder):
+        raise ConfigurationError(
+            "A matrix has a folder of its own, with a folder for each run in it.",
+            received=f"--workdir={folder}, which holds a run",
+            file=folder,
+            remedy="Name another --workdir.",
+        )
+    planned = plan(config)
+    if config.report_only:
+        _refuse_missing(folder)
+    workdir.lock(folder, LOCK_FILE)
+    record = load_record(folder) if config.report_only else None
+    if record is None:
+        record = open_record(folder, config.base)
+        record.add(planned)
+        names = [run.name for run in planned]
+    else:
+        names = list(record.runs)
+    _take_stock(record)
+    record.save()
+    summary = Summary(record)
+    if not config.report_only:
+        _Work(record, names, _make_executor(config), summary).run()
+    path = summary.write()
+    print(summary.claims())
+    print(f"report: {path}")
+    failed = [record.states[name].status for name in names if record.states[name].state == "failed"]
+    if not failed or config.report_only:
+        return 0
+    return failed[0] if failed[0] in _STATUSES_OF_USER_ERRORS else 1
+
+
+def command_of(run: PlannedRun) -> list[str]:
+    """The command line that begins a run, or goes on with it."""
+    module = f"darts_adv_tf.{run.config.command}"
+    return [sys.executable, "-m", module, "--resume", *as_flags(run.config)]
+
+
+def _refuse_missing(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ConfigurationError(
+            "A report is written of a matrix that there is.",
+            received=f"--report_only --workdir={folder}, which is no folder",
+            file=folder,
+            remedy="Name the folder of a matrix.",
+        )
+
+
+def _take_stock(record: MatrixRecord) -> None:
+    """Finds what is finished: also runs that were made by hand, or while nobody watched."""
+    for name, state in record.states.items():
+        if record.runs[name].is_finished():
+            if state.state != "done":
+                state.state, state.status, state.message = "done", 0, ""
+        elif state.state == "done":
+            state.state = "planned"  # Its results were taken away.
+
+
+def _make_executor(config: ReproduceConfig) -> Executor:
+    if config.executor == "ray":
+        from darts_adv_tf.reproduction.executors.ray import RayExecutor
+
+        return RayExecutor(config.parallel, Path(config.workdir))
+    return LocalExecutor(config.parallel)
+
+
+class _Work:
+    """The runs of one call.
+
+    Args:
+        record: Of the matrix.
+        names: The runs that are asked for, finished ones among them.
+        executor: Who makes them.
+        summary: Written as runs end.
+    """
+
+    def __init__(
+        self, record: MatrixRecord, names: list[str], executor: Executor, summary: Summary
+    ):
+        self._record = record
+        self._executor = executor
+        self._summary = summary
+        self._waiting = [name for name in names if record.states[name].state != "done"]
+        # Beginnings in their logs, in bytes.
+        self._running: dict[str, int] = {}
+        self._taken: set[str] = set()
+        self._is_stopping = False
+        self._progress = MatrixProgress(record, names, executor.capacity)
+        num_done = len(names) - len(self._waiting)
+        self._progress.note(f"{len(names)} runs, {num_done} of them finished before")
+
+    def run(self) -> None:
+        """Starts what waits as there is room, until all has ended or a signal asks for it."""
+        try:
+            with deferral() as stop:
+                stop.begin()
+                while self._waiting or self._running:
+                    if stop.is_requested and not self._is_stopping:
+                        self._is_stopping = True
+                        self._waiting.clear()
+                        self._executor.stop()
+                    for attempt in self._executor.ended():
+                        self._settle(attempt)
+                    while len(self._running) < self._executor.capacity and (name := self._next()):
+                        self._start(name)
+                    self._progress.draw()
+                    time.sleep(_POLL_SECONDS)
+        finally:
+            self._executor.close()
+            self._progress.close()
+
+    def _next(self) -> str | None:
+        """Takes the first waiting run whose folder is free."""
+        for name in list(self._waiting):
+            run = self._record.runs[name]
+            holder = workdir.lock_holder(run.workdir)
+            if holder is not None:
+                if name not in self._taken:
+                    self._taken.add(name)
+                    self._progress.note(f"{name}: in use by {holder}; waiting for its end")
+                continue
+            self._waiting.remove(name)
+            if name in self._taken and run.is_finished():
+                self._finish(name)  # By whom it was taken.
+                continue
+            contradiction = run.contradiction()
+            if contradiction is None:
+                return name
+            self._fail(name, 2, f"Its folder holds another run: {contradiction}")
+        return None
+
+    def _start(self, name: str) -> None:
+        log, state = self._record.log(name), self._record.states[name]
+        state.state, state.status, state.message = "running", None, ""
+        state.attempts += 1
+        self._record.save()
+        self._running[name] = log.stat().st_size if log.exists() else 0
+        self._executor.start(name, command_of(self._record.runs[name]), log)
+        self._progress.begin(name)
+
+    def _settle(self, attempt: Attempt) -> None:
+        name = attempt.name
+        start = self._running.pop(name)
+        run, state = self._record.runs[name], self._record.states[name]
+        state.seconds += attempt.seconds
+        if attempt.status == 0 and run.is_finished():
+            self._finish(name)
+        elif self._is_stopping and attempt.status in _STATUSES_OF_SIGNALS:
+            state.state = "planned"
+            self._record.save()
+            self._progress.end(name, f"stopped after {format_duration(attempt.seconds)}")
+        elif attempt.status == 0:
+            self._fail(name, 1, "It ended without its results.")
+        else:
+            log = self._record.log(name)
+            message = last_words(attempt.status, log, start, run.config.command)
+            self._fail(name, attempt.status, message)
+
+    def _finish(self, name: str) -> None:
+        state = self._record.states[name]
+        state.state, state.status, state.message = "done", 0, ""
+        self._record.save()
+        self._progress.end(name, f"done in {format_duration(state.seconds)}")
+        self._refresh()
+
+    def _fail(self, name: str, status: int, message: str) -> None:
+        state = self._record.states[name]
+        state.state, state.status, state.message = "failed", status, message
+        self._record.save()
+        self._progress.end(
+            name, f"failed with status {status}, see {self._record.log(name)}\n{message}"
+        )
+        self._refresh()
+
+    def _refresh(self) -> None:
+        problem = None if self._is_stopping else self._summary.refresh()
+        if problem is not None:
+            self._progress.note(f"warning: the report could not be written.\n{problem}")

@@ -1,0 +1,100 @@
+"""What the runs of a matrix left behind, as the report reads it.
+
+The files are those of any run (README, What a run leaves); nothing here knows how they came to be.
+"""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from darts_adv_tf.genotype import EDGES, GENOTYPE_FILE, PRIMITIVES, Genotype, load_genotype
+from darts_adv_tf.history import ALPHA_FILE, EPOCHS_FILES
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        backbone: `unet`, `fcn32s`, or a module's function.
+        arm: One of `ARMS`.
+        seed: Of the split, the initial weights and the batches, which the arms of a seed share.
+        draw: The number of the random discriminator; None in other arms.
+        workdir: Its folder.
+        metrics: What metrics.json holds.
+        cases: The mean IoU over the classes of each test case, by case, from per_case.csv.
+        search_epochs, retrain_epochs: A column each of the figures by epoch, by name: `epoch`,
+            `seconds`, `loss/...` and `accuracy/...` (means over the epoch's steps), and in
+            retraining `test/mean_iou` and `test/mean_iou_organs`, where they were measured (nan in
+            epochs where not). Empty where the run had no such phase.
+        alpha: (epochs, 2 kinds of cell, 14 edges, 8 operations), the weights of the operations
+            (softmax) after each epoch of the search; None where nothing was searched.
+        genotype: Of the discriminator; None where it has none.
+    """
+
+    backbone: str
+    arm: str
+    seed: int
+    draw: int | None
+    workdir: Path
+    metrics: Mapping[str, object]
+    cases: Mapping[str, float]
+    search_epochs: Mapping[str, np.ndarray]
+    retrain_epochs: Mapping[str, np.ndarray]
+    alpha: np.ndarray | None
+    genotype: Genotype | None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long the epochs of each phase took, `search` and `retrain`, together."""
+        phases = {"search": self.search_epochs, "retrain": self.retrain_epochs}
+        return {name: float(np.sum(each.get("seconds", 0.0))) for name, each in phases.items()}
+
+
+def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: Path) -> RunResult:
+    """Reads a finished run's files.
+
+    Raises:
+        OSError, ValueError, KeyError: One is missing or broken.
+        ConfigurationError: Its genotype is.
+    """
+    genotype = workdir / GENOTYPE_FILE
+    return RunResult(
+        backbone,
+        arm,
+        seed,
+        draw,
+        workdir,
+        json.loads((workdir / "metrics.json").read_text(encoding="utf-8")),
+        _read_cases(workdir / "per_case.csv"),
+        _read_columns(workdir / EPOCHS_FILES["search"]),
+        _read_columns(workdir / EPOCHS_FILES["retrain"]),
+        _read_alpha(workdir / ALPHA_FILE),
+        load_genotype(genotype) if genotype.exists() else None,
+    )
+
+
+def _read_cases(path: Path) -> dict[str, float]:
+    return {row["case"]: float(row["mean_iou"]) for row in _read_rows(path)}
+
+
+def _read_columns(path: Path) -> dict[str, np.ndarray]:
+    rows = _read_rows(path) if path.exists() else []
+    names = rows[0] if rows else ()
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
+
+
+def _read_alpha(path: Path) -> np.ndarray | None:
+    if not path.exists():
+        return None
+    columns = [[float(row[name]) for name in PRIMITIVES] for row in _read_rows(path)]
+    return np.array(columns).reshape(-1, 2, len(EDGES), len(PRIMITIVES))
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

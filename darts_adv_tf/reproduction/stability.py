@@ -1,0 +1,131 @@
+"""Whether the search finds the same cells from other seeds, and which operations it prefers.
+
+Two genotypes drawn at random agree in most edges already, since few are left out: what seeds have
+in common says something only beside what chance brings.
+"""
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from darts_adv_tf.genotype import NUM_KEPT_EDGES, PRIMITIVES, TARGETS, CellEdges, Genotype
+from darts_adv_tf.history import CELL_KINDS
+from darts_adv_tf.reproduction.arms import ARMS
+from darts_adv_tf.reproduction.results import RunResult
+
+
+class Agreement(NamedTuple):
+    """What two cells have in common, 0..1.
+
+    Attributes:
+        edges: Share of the kept (source, target).
+        operations: Share of the kept (source, target) that have the same operation too.
+    """
+
+    edges: float
+    operations: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Stability:
+    """The cells that an arm derived from several seeds.
+
+    Attributes:
+        backbone: The runs' segmenter.
+        arm: One of `ARMS` that searches.
+        num_seeds: How many genotypes there are.
+        agreement: By kind of cell, the mean over all pairs of seeds; nan with less than two.
+        chance: What random genotypes agree in on average.
+        operations: By kind of cell, how often each operation was derived, over all seeds, in the
+            order of PRIMITIVES without `none`.
+    """
+
+    backbone: str
+    arm: str
+    num_seeds: int
+    agreement: Mapping[str, Agreement]
+    chance: Agreement
+    operations: Mapping[str, Mapping[str, int]]
+
+
+def agreement(first: Genotype, second: Genotype) -> dict[str, Agreement]:
+    """Compares two genotypes, cell by cell; by kind of cell."""
+    return {
+        kind: _cell_agreement(getattr(first, kind), getattr(second, kind)) for kind in CELL_KINDS
+    }
+
+
+def expected_agreement() -> Agreement:
+    """What two genotypes derived from independent random α agree in on average; for either cell.
+
+    Target j has n = j sources, 2 to 5, of which k = 2 are kept. The weights of all edges are drawn
+    alike, so that each set of k is as likely as any other, and a source that one genotype kept is
+    kept by the other with the probability k/n. Over the targets, which keep as many edges each:
+
+        edges = (2/2 + 2/3 + 2/4 + 2/5) / 4 = 77/120 = 0.642
+
+    Which of the 7 operations other than `none` is an edge's strongest is as likely for each and
+    says nothing about how strong it is, so that a common edge has the same one with 1/7:
+
+        operations = 77/120 / 7 = 11/120 = 0.092
+    """
+    edges = float(np.mean([NUM_KEPT_EDGES / num_sources for num_sources in TARGETS]))
+    return Agreement(edges, edges / (len(PRIMITIVES) - 1))
+
+
+def stability(results: Sequence[RunResult]) -> list[Stability]:
+    """Compares the genotypes of each backbone and searching arm over the seeds."""
+    found = {}
+    for run in sorted(results, key=lambda run: run.seed):
+        if run.genotype is not None and ARMS[run.arm].command == "search":
+            found.setdefault((run.backbone, run.arm), []).append(run.genotype)
+    return [
+        Stability(
+            backbone,
+            arm,
+            len(found[backbone, arm]),
+            _mean_agreement(found[backbone, arm]),
+            expected_agreement(),
+            {kind: _count_operations(found[backbone, arm], kind) for kind in CELL_KINDS},
+        )
+        for backbone in dict.fromkeys(run.backbone for run in results)
+        for arm in ARMS
+        if (backbone, arm) in found
+    ]
+
+
+def _cell_agreement(first: CellEdges, second: CellEdges) -> Agreement:
+    first, second = _kept(first), _kept(second)
+    common = first.keys() & second.keys()
+    same = [edge for edge in common if first[edge] == second[edge]]
+    return Agreement(len(common) / len(first), len(same) / len(first))
+
+
+def _kept(cell: CellEdges) -> dict[tuple[int, int], str]:
+    """The operation of each kept edge, by (source, target)."""
+    return {
+        (source, target): operation
+        for target, edges in zip(TARGETS, cell, strict=True)
+        for operation, source in edges
+    }
+
+
+def _mean_agreement(genotypes: Sequence[Genotype]) -> dict[str, Agreement]:
+    if len(genotypes) < 2:
+        return dict.fromkeys(CELL_KINDS, Agreement(np.nan, np.nan))
+    pairs = [agreement(*pair) for pair in itertools.combinations(genotypes, 2)]
+    return {
+        kind: Agreement(*np.mean([pair[kind] for pair in pairs], axis=0).tolist())
+        for kind in CELL_KINDS
+    }
+
+
+def _count_operations(genotypes: Sequence[Genotype], kind: str) -> dict[str, int]:
+    counts = Counter(
+        operation for genotype in genotypes for operation in _kept(getattr(genotype, kind)).values()
+    )
+    return {name: counts[name] for name in PRIMITIVES if name != "none"}

@@ -1,0 +1,97 @@
+"""The report of what a matrix has brought so far, and its claims for the terminal."""
+
+import time
+import traceback
+from pathlib import Path
+
+from darts_adv_tf.errors import UserError
+from darts_adv_tf.reporting.printable import printable
+from darts_adv_tf.reproduction.comparison import judge
+from darts_adv_tf.reproduction.matrix import common_settings
+from darts_adv_tf.reproduction.record import MatrixRecord
+from darts_adv_tf.reproduction.report.failed_run import FailedRun
+from darts_adv_tf.reproduction.report.writing import write_report
+from darts_adv_tf.reproduction.results import RunResult, read_result
+
+_CHEAP_SECONDS = 2.0
+_INTERVAL_SECONDS = 300.0
+
+
+class Summary:
+    """Writes the report of a matrix, again and again as runs end.
+
+    Args:
+        record: Of the matrix.
+    """
+
+    def __init__(self, record: MatrixRecord):
+        self._record = record
+        self._results: dict[str, RunResult] = {}
+        self._unreadable: dict[str, str] = {}
+        self._last_end = -_INTERVAL_SECONDS
+        self._last_seconds = 0.0
+
+    def refresh(self) -> str | None:
+        """Writes the report unless that is costly and was done of late.
+
+        Returns:
+            What is wrong with it, for an error here must not end the runs that go on.
+        """
+        now = time.monotonic()
+        is_cheap = self._last_seconds <= _CHEAP_SECONDS
+        if not is_cheap and now - self._last_end < _INTERVAL_SECONDS:
+            return None
+        try:
+            self.write()
+        except Exception as error:
+            is_told = isinstance(error, UserError)
+            return str(error) if is_told else traceback.format_exc().rstrip()
+        finally:
+            self._last_end = time.monotonic()
+            self._last_seconds = self._last_end - now
+        return None
+
+    def write(self) -> Path:
+        """Writes the report of all finished and failed runs; returns the page's path.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        self._read()
+        record = self._record
+        failed = [
+            FailedRun(name, self._unreadable.get(name, state.message), str(record.log(name)))
+            for name, state in record.states.items()
+            if state.state == "failed" or name in self._unreadable
+        ]
+        settings = {name: str(value) for name, value in common_settings(record.base).items()}
+        for name, attribute in (("backbones", "backbone"), ("arms", "arm"), ("seeds", "seed")):
+            values = dict.fromkeys(str(getattr(run, attribute)) for run in record.runs.values())
+            settings[name] = ",".join(values)
+        results = list(self._results.values())
+        return write_report(record.folder, results, failed, settings, len(record.runs))
+
+    def claims(self) -> str:
+        """A line for each claim and backbone, with what was found."""
+        verdicts = judge(list(self._results.values()))
+        lines = []
+        for verdict in verdicts:
+            mean, low, high, _ = (100 * value for value in verdict.interval)
+            figures = f"{mean:+.1f} points" if mean == mean else ""
+            if low == low:
+                figures += f", 95 % interval {low:+.1f} to {high:+.1f}"
+            found = f"{printable(verdict.backbone):12}{verdict.verdict:14}"
+            lines.append(f"{found}{verdict.claim.text} {figures}")
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _read(self) -> None:
+        for name, state in self._record.states.items():
+            if state.state != "done" or name in self._results or name in self._unreadable:
+                continue
+            run = self._record.runs[name]
+            try:
+                self._results[name] = read_result(
+                    run.backbone, run.arm, run.seed, run.draw, run.workdir
+                )
+            except (OSError, ValueError, KeyError) as error:
+                self._unreadable[name] = f"Its results cannot be read: {error!r}"

@@ -86,6 +86,22 @@ CLAIMS = (
 )
 """What the paper says of its Tables 1 and 2."""
 
+FURTHER_CLAIMS = (
+    Claim("Adversarial training against ResNet18 beats training alone.", "resnet18", "none"),
+    Claim("A search by the exact second order beats one by the first.", "nas", "nas_first_order"),
+    Claim(
+        "A search by the exact second order beats one by its finite difference.",
+        "nas",
+        "nas_finite_difference",
+    ),
+    Claim(
+        "A search by Eq. 8 beats one by the segmentation loss of the validation half.",
+        "nas",
+        "nas_segmentation",
+    ),
+)
+"""What else can be asked of the arms, where they ran."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
@@ -93,7 +109,7 @@ class Verdict:
 
     Attributes:
         backbone: The runs' segmenter.
-        claim: One of `CLAIMS`.
+        claim: One of `CLAIMS` or `FURTHER_CLAIMS`.
         interval: The first's figure minus the second's, over the seeds that have both; several
             runs of an arm in a seed count as their mean.
         num_seeds: How many seeds have both.
@@ -181,8 +197,14 @@ def compare_cases(results: Sequence[RunResult]) -> list[Comparison]:
     return comparisons
 
 
+def claims_about(results: Sequence[RunResult]) -> tuple[Claim, ...]:
+    """The paper's claims, whatever ran, and the further ones both arms of which did."""
+    arms = {run.arm for run in results}
+    return (*CLAIMS, *(each for each in FURTHER_CLAIMS if {each.first, each.second} <= arms))
+
+
 def judge(results: Sequence[RunResult], figure: str = "mean_iou") -> list[Verdict]:
-    """Judges each of `CLAIMS` for each backbone.
+    """Judges each of `claims_about` the results for each backbone.
 
     Args:
         results: The runs.
@@ -196,7 +218,7 @@ def judge(results: Sequence[RunResult], figure: str = "mean_iou") -> list[Verdic
         raise ValueError(f"figure is one of {', '.join(allowed)}. Received: figure={figure!r}")
     verdicts = []
     for backbone, of_backbone in _grouped(results, "backbone").items():
-        for claim in CLAIMS:
+        for claim in claims_about(results):
             first, second = (
                 _mean_by_seed([run for run in of_backbone if run.arm == arm], figure)
                 for arm in (claim.first, claim.second)

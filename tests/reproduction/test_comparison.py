@@ -9,6 +9,7 @@ from scipy import stats
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.comparison import (
     CLAIMS,
+    FURTHER_CLAIMS,
     MARGIN,
     PAIRS,
     blind_baselines,
@@ -43,7 +44,7 @@ def verdicts(results, **options):
 def test_pairs_and_claims_name_arms():
     assert len(set(PAIRS)) == len(PAIRS)
     assert {arm for pair in PAIRS for arm in pair} == set(ARMS)
-    assert {(claim.first, claim.second) for claim in CLAIMS} <= set(PAIRS)
+    assert {(claim.first, claim.second) for claim in (*CLAIMS, *FURTHER_CLAIMS)} <= set(PAIRS)
     assert {first for first, second in PAIRS if second == "none"} == set(ARMS) - {"none"}
 
 
@@ -249,3 +250,14 @@ def test_blind_predictors_of_one_seed_must_agree(received):
         blind_baselines([run("none"), run("nas", baselines=other)])
     # Backbones may be measured at other sizes.
     assert len(blind_baselines([run("none"), run("nas", backbone="fcn32s", baselines=other)])) == 4
+
+
+def test_further_claims_are_judged_where_both_of_their_arms_ran():
+    results = [
+        run(arm, seed, iou)
+        for arm, iou in (("nas", 0.8), ("nas_first_order", 0.7))
+        for seed in range(2)
+    ]
+    assert verdicts(results)["nas", "nas_first_order"] == "held"
+    assert ("nas", "nas_segmentation") not in verdicts(results)
+    assert ("nas", "nas_first_order") not in verdicts(results[:2])

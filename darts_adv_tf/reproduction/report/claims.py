@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from darts_adv_tf.reproduction.comparison import CLAIMS, MARGIN, Claim, Verdict
+from darts_adv_tf.reproduction.comparison import MARGIN, Claim, Verdict
 from darts_adv_tf.reproduction.paper import published_difference
 from darts_adv_tf.reproduction.report.content import CLAIM_FIGURES, Content
 from darts_adv_tf.reproduction.report.wording import (
@@ -34,7 +34,7 @@ def overview(content: Content) -> str:
     for (figure, _, _), verdict in content.verdicts.items():
         counts[verdict.verdict] += figure == CLAIM_FIGURES[0]
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    return f"{counted(len(CLAIMS), 'claim')} with {_backbones(content)}: {told}."
+    return f"{counted(len(content.claims), 'claim')} with {_backbones(content)}: {told}."
 
 
 def progress(content: Content) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.comparison import (
-    CLAIMS,
     ArmSummary,
     BaselineSummary,
     Claim,
     Comparison,
     Verdict,
     blind_baselines,
+    claims_about,
     compare_cases,
     judge,
     summarize_arms,
@@ -34,6 +34,7 @@ class Content:
         settings: Values of flags, by name.
         planned: How many runs the matrix has.
         backbones: Those planned, as far as the settings tell, and those that ran.
+        claims: Those that are judged.
         verdicts: By figure of `CLAIM_FIGURES`, backbone and claim.
         summaries, baselines, comparisons, stabilities: Of the runs, in the order of the tables.
     """
@@ -43,6 +44,7 @@ class Content:
     settings: Mapping[str, str]
     planned: int
     backbones: Sequence[str]
+    claims: Sequence[Claim]
     verdicts: Mapping[tuple[str, str, Claim], Verdict]
     summaries: Sequence[ArmSummary]
     baselines: Sequence[BaselineSummary]
@@ -97,11 +99,12 @@ def gather(
     named = [name.strip() for name in settings.get("backbones", "").split(",")]
     ran = [run.backbone for run in results]
     backbones = [name for name in dict.fromkeys([*named, *ran]) if name]
+    claims = claims_about(results)
     verdicts = {
         (figure, backbone, claim): Verdict(backbone, claim, mean_interval([]), 0, "not run")
         for figure in CLAIM_FIGURES
         for backbone in backbones
-        for claim in CLAIMS
+        for claim in claims
     }
     for figure in CLAIM_FIGURES:
         for verdict in judge(results, figure):
@@ -112,6 +115,7 @@ def gather(
         settings=settings,
         planned=planned,
         backbones=backbones,
+        claims=claims,
         verdicts=verdicts,
         summaries=summarize_arms(results),
         baselines=blind_baselines(results),

@@ -1,7 +1,6 @@
 """The report as Markdown: the same verdicts and tables, without the pictures."""
 
 from darts_adv_tf.reporting.printable import printable
-from darts_adv_tf.reproduction.comparison import CLAIMS
 from darts_adv_tf.reproduction.report import claims, tables, words
 from darts_adv_tf.reproduction.report.content import CLAIM_FIGURES, Content
 from darts_adv_tf.reproduction.report.table import Table, as_markdown
@@ -37,7 +36,7 @@ def report_markdown(content: Content) -> str:
 
 def _verdicts(content: Content) -> list[str]:
     lines = [as_markdown(claims.overview(content))]
-    for claim in CLAIMS:
+    for claim in content.claims:
         entries = [f"- **{claim.text}**"]
         for backbone in content.backbones:
             verdict = content.verdicts[CLAIM_FIGURES[0], backbone, claim]

@@ -1,6 +1,6 @@
 """The report as one HTML page with its pictures inside, which loads and runs nothing."""
 
-from darts_adv_tf.reproduction.comparison import CLAIMS, Claim
+from darts_adv_tf.reproduction.comparison import Claim
 from darts_adv_tf.reproduction.report import claims, figures, tables, words
 from darts_adv_tf.reproduction.report.content import CLAIM_FIGURES, Content
 from darts_adv_tf.reproduction.report.style import STYLE
@@ -128,7 +128,7 @@ def _verdicts(content: Content) -> str:
         f"<span>{as_html(claims.sentence(content, claim))}</span></th>"
         + "".join(_verdict(content, backbone, claim) for backbone in content.backbones)
         + "</tr>"
-        for claim in CLAIMS
+        for claim in content.claims
     )
     blind = "".join(_against_blind(content, backbone) for backbone in content.backbones)
     rows += (
@@ -138,7 +138,7 @@ def _verdicts(content: Content) -> str:
     return (
         f'<p class="overview">{as_html(claims.overview(content))}</p>\n'
         '<div class="wide"><table class="claims"><thead><tr>'
-        f'<th scope="col">the paper\'s claim</th>{heads}</tr>'
+        f'<th scope="col">claim</th>{heads}</tr>'
         f"</thead>\n<tbody>\n{rows}\n</tbody></table></div>\n"
         f'<p class="quiet">{as_html(claims.GROUNDS)}</p>'
     )

@@ -231,7 +231,7 @@ def test_a_part_of_a_matrix_says_so_and_judges_what_it_can(tmp_path):
     page = Page(write_report(tmp_path, runs, [], settings, 24).read_text(encoding="utf-8"))
     assert "2 of 24 runs finished." in page.text and "finished runs alone" in page.text
     box = page.tables[""]
-    assert box[0] == ["the paper's claim", "U-Net", "FCN-32s"]
+    assert box[0] == ["claim", "U-Net", "FCN-32s"]
     assert "? undecided" in box[1][1] and "no interval, 1 seed" in box[1][1]
     assert all("– not run" in row[2] for row in box[1:])
     assert "the paper's mIOU" not in page.text and "paper: " not in page.text

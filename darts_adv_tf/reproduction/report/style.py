@@ -68,6 +68,5 @@ code { font: .86rem/1.6 ui-monospace, "DejaVu Sans Mono", monospace; overflow-wr
   .figures tbody th { min-width: 6rem; }
   .figures thead th, .figures small { font-size: 6.5pt; }
   .figures th, .figures td { padding-right: .5rem; }
-  .claims { font-size: 9pt; }
 }
 """

@@ -90,7 +90,9 @@ def _how_to_go_on(command: str, config: Config | None) -> str:
     if isinstance(config, PredictConfig) and os.path.exists(config.output_dir):
         return f"What was done by then lies in {config.output_dir}."
     if isinstance(config, ReproduceConfig) and os.path.exists(config.workdir):
-        again = shlex.join(["python", "-m", f"darts_adv_tf.{command}", *as_flags(config)])
+        # Its default is another for this command.
+        flags = as_flags(config, always={"test_every"})
+        again = shlex.join(["python", "-m", f"darts_adv_tf.{command}", *flags])
         return f"Go on by: {again}"
     if not isinstance(config, RunConfig) or not holds_run(config.workdir):
         return "Nothing was written."

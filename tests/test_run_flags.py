@@ -414,6 +414,7 @@ def test_a_configuration_as_flags_gives_itself(config):
     assert config_from_flags(config.command, flags) == config
     # And nothing that needs no saying.
     assert all(flag.startswith("--workdir=") for flag in as_flags(RunConfig(workdir="here")))
+    assert as_flags(TrainingConfig(), always={"test_every"}) == ["--test_every=0"]
 
 
 def test_a_matrix_as_flags_gives_itself():
@@ -439,6 +440,7 @@ def test_a_matrix_measures_the_test_cases_each_epoch_unless_told_otherwise():
 def test_reproduce_has_the_flags_of_the_search_but_for_those_it_sets():
     own = {field.name for field in dataclasses.fields(ReproduceConfig) if field.metadata}
     set_by_it = {"backbone", "seed", "resume", "estimate"}
+    set_by_it |= {"architecture_gradient", "architecture_objective"}
     assert flags_in_help("reproduce") == (flags_in_help("search") - set_by_it) | own
 
 

@@ -6,8 +6,16 @@ from darts_adv_tf.config.run import RunConfig
 from darts_adv_tf.config.setting import check_fields, setting
 from darts_adv_tf.errors import ConfigurationError
 
-SET_BY_THE_MATRIX = frozenset({"backbone", "discriminator", "random_draw"})
-"""Settings of the model that differ from run to run."""
+SET_BY_THE_MATRIX = frozenset(
+    {
+        "backbone",
+        "discriminator",
+        "random_draw",
+        "architecture_gradient",
+        "architecture_objective",
+    }
+)
+"""Settings of model and training by which the runs of a matrix differ."""
 
 SEARCH_ALONE = frozenset(
     {

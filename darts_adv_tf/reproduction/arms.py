@@ -27,28 +27,21 @@ def _fixed(discriminator: str) -> MappingProxyType:
     return MappingProxyType({"discriminator": discriminator})
 
 
+def _searched(label: str, gradient: str = "exact", objective: str = "discriminator") -> Arm:
+    settings = {"architecture_gradient": gradient, "architecture_objective": objective}
+    return Arm(label, "search", training=MappingProxyType(settings))
+
+
 ARMS = {
     "none": Arm("alone", model=_fixed("none")),
     "random": Arm("random", model=_fixed("random"), is_drawn=True),
     "resnet10": Arm("ResNet10", model=_fixed("resnet10")),
     "resnet18": Arm("ResNet18", model=_fixed("resnet18")),
     "resnet50": Arm("ResNet50", model=_fixed("resnet50")),
-    "nas": Arm("NAS", "search"),
-    "nas_first_order": Arm(
-        "NAS, first order",
-        "search",
-        training=MappingProxyType({"architecture_gradient": "first_order"}),
-    ),
-    "nas_finite_difference": Arm(
-        "NAS, finite difference",
-        "search",
-        training=MappingProxyType({"architecture_gradient": "finite_difference"}),
-    ),
-    "nas_segmentation": Arm(
-        "NAS for the segmentation loss",
-        "search",
-        training=MappingProxyType({"architecture_objective": "segmentation"}),
-    ),
+    "nas": _searched("NAS"),
+    "nas_first_order": _searched("NAS, first order", gradient="first_order"),
+    "nas_finite_difference": _searched("NAS, finite difference", gradient="finite_difference"),
+    "nas_segmentation": _searched("NAS for the segmentation loss", objective="segmentation"),
 }
 
 EXPERIMENTS = {

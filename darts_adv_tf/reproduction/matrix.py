@@ -110,7 +110,7 @@ def plan_run(
         training |= {name: _DEFAULTS[TrainingConfig][name] for name in SEARCH_ALONE}
     elif training.get("architecture_gradient") == "first_order":
         # Without a virtual step, what belongs to it has no meaning, and is refused.
-        without = ("unroll_rate", "compare_gradient_every", "architecture_objective")
+        without = ("unroll_rate", "compare_gradient_every")
         training |= {name: _DEFAULTS[TrainingConfig][name] for name in without}
     config = dataclasses.replace(
         base,

@@ -14,7 +14,12 @@ from darts_adv_tf.reproduction.executors.attempt import Attempt, Executor, last_
 from darts_adv_tf.reproduction.executors.local import LocalExecutor
 from darts_adv_tf.reproduction.matrix import PlannedRun, plan
 from darts_adv_tf.reproduction.progress import MatrixProgress
-from darts_adv_tf.reproduction.record import MatrixRecord, load_record, open_record
+from darts_adv_tf.reproduction.record import (
+    RECORD_FILE,
+    MatrixRecord,
+    load_record,
+    open_record,
+)
 from darts_adv_tf.reproduction.summary import Summary
 
 LOCK_FILE = Path("matrix.lock")
@@ -45,7 +50,7 @@ def reproduce(config: ReproduceConfig) -> int:
         )
     planned = plan(config)
     if config.report_only:
-        _refuse_missing(folder)
+        _refuse_missing(folder, planned)
     workdir.lock(folder, LOCK_FILE)
     record = load_record(folder) if config.report_only else None
     if record is None:
@@ -74,11 +79,12 @@ def command_of(run: PlannedRun) -> list[str]:
     return [sys.executable, "-m", module, "--resume", *as_flags(run.config)]
 
 
-def _refuse_missing(folder: Path) -> None:
-    if not folder.is_dir():
+def _refuse_missing(folder: Path, planned: list[PlannedRun]) -> None:
+    has_runs = (folder / RECORD_FILE).exists() or any(run.is_finished() for run in planned)
+    if not has_runs:
         raise ConfigurationError(
             "A report is written of a matrix that there is.",
-            received=f"--report_only --workdir={folder}, which is no folder",
+            received=f"--report_only --workdir={folder}, which holds none",
             file=folder,
             remedy="Name the folder of a matrix.",
         )
@@ -119,6 +125,8 @@ class _Work:
         self._executor = executor
         self._summary = summary
         self._waiting = [name for name in names if record.states[name].state != "done"]
+        for name in self._waiting:
+            record.states[name].state = "planned"  # Also what failed: it is tried again.
         # Beginnings in their logs, in bytes.
         self._running: dict[str, int] = {}
         self._taken: set[str] = set()

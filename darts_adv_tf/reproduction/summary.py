@@ -94,4 +94,7 @@ class Summary:
                     run.backbone, run.arm, run.seed, run.draw, run.workdir
                 )
             except (OSError, ValueError, KeyError) as error:
-                self._unreadable[name] = f"Its results cannot be read: {error!r}"
+                self._unreadable[name] = (
+                    f"Its results cannot be read: {error!r}. Remove {run.workdir}, and the same "
+                    "command makes it again."
+                )

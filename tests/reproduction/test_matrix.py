@@ -106,7 +106,7 @@ def test_arms_differ_in_what_makes_them_and_in_nothing_else():
 
 
 def test_what_belongs_to_the_search_does_not_reach_the_training():
-    searched = {"search_epochs": 2, "unroll_rate": 0.5, "architecture_objective": "segmentation"}
+    searched = {"search_epochs": 2, "unroll_rate": 0.5, "compare_gradient_every": 3}
     assert only("resnet10", **searched).config.training == TrainingConfig()
     assert only("nas", **searched).config.training == TrainingConfig(**searched)
 
@@ -122,6 +122,14 @@ def test_the_arms_of_the_search_override_how_it_is_done():
     )
     assert only("nas_segmentation", **searched).config.training == TrainingConfig(
         architecture_objective="segmentation", **searched
+    )
+
+
+def test_an_arm_is_what_its_name_says_whatever_the_base():
+    other = {"architecture_gradient": "finite_difference", "architecture_objective": "segmentation"}
+    assert only("nas", **other).config.training == TrainingConfig()
+    assert only("nas_segmentation", **other).config.training == TrainingConfig(
+        architecture_objective="segmentation"
     )
 
 

@@ -237,9 +237,13 @@ def test_a_report_alone_is_of_all_that_there_is_and_makes_nothing(make, tmp_path
     assert make(report_only=True, backbones="fcn32s", seeds="7") == 0
     assert (tmp_path / "report.html").exists() and len(begun(tmp_path)) == len(states(tmp_path))
     assert f"report: {tmp_path / 'report.html'}" in capsys.readouterr().out
-    with pytest.raises(ConfigurationError, match="no folder"):
+    with pytest.raises(ConfigurationError, match="nowhere, which holds none"):
         make(report_only=True, workdir=str(tmp_path / "nowhere"))
     assert not (tmp_path / "nowhere").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigurationError, match="empty, which holds none"):
+        make(report_only=True, workdir=str(tmp_path / "empty"))
+    assert not any((tmp_path / "empty").iterdir())
 
 
 @pytest.fixture

@@ -65,6 +65,12 @@ class RayExecutor:
         available = self._ray.cluster_resources()
         rooms = [available.get(name, 0) // amount for name, amount in needs.items() if amount]
         self.capacity = max(1, int(min(rooms)))
+        if min(rooms) < 1:
+            print(
+                f"ray: no room in the cluster for a run of {needs['CPU']} cores and {needs['GPU']} "
+                "GPUs, as this machine has for one; waiting for a machine that has",
+                flush=True,
+            )
         # A run that was cut short is for the matrix to start again, not for Ray.
         self._task = self._ray.remote(num_cpus=needs["CPU"], num_gpus=needs["GPU"], max_retries=0)(
             run_command

@@ -24,7 +24,8 @@ GROUNDS = (
     "pixels, background included, paired by seed, with Student's 95 % interval of its mean. Held: "
     "the whole interval is above 0; contradicted: the whole interval is below 0; undecided: "
     "neither, or fewer than two seeds. “Matches or beats” allows "
-    f"{number(100 * MARGIN, 0)} point less. A point is a hundredth of the IoU."
+    f"{number(100 * MARGIN, 0)} point less. A point is a hundredth of the IoU. Each claim is "
+    "judged by itself: of many, some come out by chance."
 )
 
 

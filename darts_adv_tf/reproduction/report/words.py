@@ -41,7 +41,8 @@ STABILITY = (
 OVERLAYS = "Best, median and worst test case of the first seed."
 COST = (
     "Seconds of the epochs alone, without building, measuring and exporting; runs that shared a "
-    "machine slowed each other."
+    "machine slowed each other, and of an epoch that a resumed run was stopped in only the steps "
+    "since are counted."
 )
 
 

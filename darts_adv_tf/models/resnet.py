@@ -80,8 +80,8 @@ class ResidualBlock(keras.layers.Layer):
 
     Two of 3x3 or, with a bottleneck, 1x1, 3x3 and 1x1 to four times as many channels. A stride is
     that of the first 3x3 convolution, also with a bottleneck, where the publication's models have
-    it at the first 1x1 and most since at the 3x3. The shortcut is the input, or a 1x1 convolution of it where
-    the shapes differ.
+    it at the first 1x1 and most since at the 3x3. The shortcut is the input, or a 1x1 convolution
+    of it where the shapes differ.
 
     Args:
         channels: C of the 3x3 convolutions.

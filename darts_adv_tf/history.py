@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.files import write_text
+from darts_adv_tf.files import remove_leftovers, write_text
 from darts_adv_tf.genotype import EDGES, PRIMITIVES
 
 EPOCHS_FILES = {"search": "epochs_search.csv", "retrain": "epochs_retrain.csv"}
@@ -40,6 +40,8 @@ class History:
     def __init__(self, workdir: Path, phase: str):
         self._epochs = workdir / EPOCHS_FILES[phase]
         self._alpha = workdir / ALPHA_FILE
+        for path in (self._epochs, self._alpha):
+            remove_leftovers(path)
         self._figures: dict[str, list[float]] = {}
         self._seconds = 0.0
 

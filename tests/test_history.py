@@ -176,3 +176,12 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         History(tmp_path / "file", "retrain").end_epoch(1, {})
+
+
+def test_what_a_kill_left_in_the_middle_of_a_write_is_removed(tmp_path):
+    leftovers = [tmp_path / f".{name}.0123abcd" for name in (EPOCHS_FILES["search"], ALPHA_FILE)]
+    others = [tmp_path / ".metrics.json.0123abcd", tmp_path / f".{ALPHA_FILE}.mine"]
+    for path in (*leftovers, *others):
+        path.touch()
+    History(tmp_path, "search")
+    assert sorted(tmp_path.iterdir()) == sorted(others)

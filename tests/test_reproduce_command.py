@@ -131,8 +131,10 @@ def test_arms_share_split_and_settings(calls, folder):
 def test_the_command_needs_no_tensorflow_of_its_own(tmp_path):
     # A module of that name that fails shows any import of it.
     (tmp_path / "tensorflow.py").write_text("raise AssertionError('imported')")
-    (tmp_path / "matrix").mkdir()
-    flags = [*MATRIX, "--report_only"]
+    # Of a matrix with a single run, which cannot even begin.
+    (tmp_path / "matrix/unet/seed_0/none").mkdir(parents=True)
+    (tmp_path / "matrix/unet/seed_0/none/notes.txt").write_text("mine")
+    flags = [*MATRIX, "--arms=none"]
     path = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
     finished = subprocess.run(
         [sys.executable, "-m", "darts_adv_tf.reproduce", *flags],
@@ -142,5 +144,7 @@ def test_the_command_needs_no_tensorflow_of_its_own(tmp_path):
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": path},
     )
-    assert finished.returncode == 0, finished.stderr
+    # Its run has no place to begin, and would import it only after that.
+    assert finished.returncode == 2, finished.stderr
+    assert "imported" not in finished.stderr
     assert (tmp_path / "matrix" / "report.html").exists()

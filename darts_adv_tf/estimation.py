@@ -14,6 +14,7 @@ from darts_adv_tf.builder import Builder
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.genotype import Genotype
 from darts_adv_tf.given_architecture import given_genotype
+from darts_adv_tf.phase import Step, retrain_step, search_step, set_graph_optimizer
 from darts_adv_tf.reporting.progress import format_duration
 
 NUM_MEASURED_STEPS = {"search": 3, "retrain": 5}
@@ -145,22 +146,22 @@ def _estimate_search(builder: Builder) -> tuple[PhaseEstimate, Genotype]:
     start = time.monotonic()
     trainer = builder.make_search_trainer()
     genotype = trainer.architecture.derive()
-    step = stages.search_step(builder, trainer)
+    step = search_step(builder, trainer)
     compare_every = builder.config.training.compare_gradient_every
     return _estimate_phase("search", builder, step, start, compare_every), genotype
 
 
 def _estimate_retrain(builder: Builder, genotype: Genotype | None) -> PhaseEstimate:
     start = time.monotonic()
-    step = stages.retrain_step(builder, builder.make_trainer(genotype))
+    step = retrain_step(builder, builder.make_trainer(genotype))
     return _estimate_phase("retrain", builder, step, start)
 
 
 def _estimate_phase(
-    phase: str, builder: Builder, step: stages.Step, start: float, compare_every: int = 0
+    phase: str, builder: Builder, step: Step, start: float, compare_every: int = 0
 ) -> PhaseEstimate:
     num_steps = builder.epoch_ends(phase)[-1]
-    stages._set_graph_optimizer(phase, num_steps)
+    set_graph_optimizer(phase, num_steps)
     print(f"{phase}: measuring; the first step builds the graph and takes longest", flush=True)
     step(0)
     first_seconds = time.monotonic() - start
@@ -178,7 +179,7 @@ def _estimate_phase(
     return PhaseEstimate(phase, num_steps, first_seconds, step_seconds, comparison_seconds)
 
 
-def _median_seconds(step: stages.Step, numbers: Iterable[int]) -> float:
+def _median_seconds(step: Step, numbers: Iterable[int]) -> float:
     """Of the steps of the given numbers; each waits for its figures."""
     seconds = []
     for number in numbers:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from darts_adv_tf import estimation, stages
+from darts_adv_tf import estimation
 from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.estimation import Estimate, PhaseEstimate, estimate_table
 from darts_adv_tf.run_flags import config_from_flags, help_text, is_estimate_requested
@@ -105,7 +105,7 @@ def test_the_steps_measured(compare_every, num_steps, made, comparison_seconds, 
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(estimation.time, "monotonic", lambda: clock.now)
     options = []
-    monkeypatch.setattr(stages, "_set_graph_optimizer", lambda *phase: options.append(phase))
+    monkeypatch.setattr(estimation, "set_graph_optimizer", lambda *phase: options.append(phase))
     numbers = []
 
     def step(number):

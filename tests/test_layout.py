@@ -40,6 +40,7 @@ LEVELS = (
     },
     {
         "builder",
+        "phase",
         "stages",
         "estimation",
         "given_architecture",

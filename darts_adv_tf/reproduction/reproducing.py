@@ -7,7 +7,7 @@ from pathlib import Path
 from darts_adv_tf import workdir
 from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.errors import ConfigurationError, StorageError
 from darts_adv_tf.interruption import SIGNALS, deferral
 from darts_adv_tf.reporting.progress import format_duration
 from darts_adv_tf.reproduction.executors.attempt import Attempt, Executor, last_words
@@ -33,7 +33,8 @@ def reproduce(config: ReproduceConfig) -> int:
 
     Returns:
         0 when all of them are finished; else the exit status of the first that failed, 1 if that
-        was our own bug or a signal from elsewhere.
+        was our own bug or a signal from elsewhere. 6 if none failed and one has results that cannot
+        be read.
 
     Raises:
         ConfigurationError: The folder belongs to a matrix of other settings, or to another
@@ -67,9 +68,11 @@ def reproduce(config: ReproduceConfig) -> int:
     path = summary.write()
     print(summary.claims())
     print(f"report: {path}")
+    for name, message in summary.unreadable.items():
+        print(f"{name}: {message}", file=sys.stderr)
     failed = [record.states[name].status for name in names if record.states[name].state == "failed"]
     if not failed or config.report_only:
-        return 0
+        return StorageError.exit_status if summary.unreadable else 0
     return failed[0] if failed[0] in _STATUSES_OF_USER_ERRORS else 1
 
 

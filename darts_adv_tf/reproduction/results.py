@@ -14,6 +14,9 @@ import numpy as np
 from darts_adv_tf.genotype import EDGES, GENOTYPE_FILE, PRIMITIVES, Genotype, load_genotype
 from darts_adv_tf.history import ALPHA_FILE, EPOCHS_FILES
 
+# Without which there is nothing to compare.
+_METRICS = ("mean_iou", "mean_iou_organs", "baselines")
+
 
 @dataclasses.dataclass(frozen=True)
 class RunResult:
@@ -69,13 +72,21 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
         seed,
         draw,
         workdir,
-        json.loads((workdir / "metrics.json").read_text(encoding="utf-8")),
+        _read_metrics(workdir / "metrics.json"),
         _read_cases(workdir / "per_case.csv"),
         _read_columns(workdir / EPOCHS_FILES["search"]),
         _read_columns(workdir / EPOCHS_FILES["retrain"]),
         _read_alpha(workdir / ALPHA_FILE),
         load_genotype(genotype) if genotype.exists() else None,
     )
+
+
+def _read_metrics(path: Path) -> dict[str, object]:
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    missing = [name for name in _METRICS if name not in metrics]
+    if missing:
+        raise ValueError(f"{path.name} has no {', '.join(missing)}")
+    return metrics
 
 
 def _read_cases(path: Path) -> dict[str, float]:

@@ -22,12 +22,15 @@ class Summary:
 
     Args:
         record: Of the matrix.
+
+    Attributes:
+        unreadable: Of finished runs whose results cannot be read, what is wrong and how to mend it.
     """
 
     def __init__(self, record: MatrixRecord):
         self._record = record
         self._results: dict[str, RunResult] = {}
-        self._unreadable: dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}
         self._last_end = -_INTERVAL_SECONDS
         self._last_seconds = 0.0
 
@@ -60,9 +63,9 @@ class Summary:
         self._read()
         record = self._record
         failed = [
-            FailedRun(name, self._unreadable.get(name, state.message), str(record.log(name)))
+            FailedRun(name, self.unreadable.get(name, state.message), str(record.log(name)))
             for name, state in record.states.items()
-            if state.state == "failed" or name in self._unreadable
+            if state.state == "failed" or name in self.unreadable
         ]
         settings = {name: str(value) for name, value in common_settings(record.base).items()}
         for name, attribute in (("backbones", "backbone"), ("arms", "arm"), ("seeds", "seed")):
@@ -86,7 +89,7 @@ class Summary:
 
     def _read(self) -> None:
         for name, state in self._record.states.items():
-            if state.state != "done" or name in self._results or name in self._unreadable:
+            if state.state != "done" or name in self._results or name in self.unreadable:
                 continue
             run = self._record.runs[name]
             try:
@@ -94,7 +97,7 @@ class Summary:
                     run.backbone, run.arm, run.seed, run.draw, run.workdir
                 )
             except (OSError, ValueError, KeyError) as error:
-                self._unreadable[name] = (
+                self.unreadable[name] = (
                     f"Its results cannot be read: {error!r}. Remove {run.workdir}, and the same "
                     "command makes it again."
                 )

@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import shutil
 import sys
 import textwrap
 import threading
@@ -20,6 +21,15 @@ from darts_adv_tf.interruption import Interrupted
 from darts_adv_tf.reproduction import reproducing, summary
 from darts_adv_tf.reproduction.reproducing import reproduce
 
+METRICS = json.dumps(
+    {
+        "num_cases": 1,
+        "mean_iou": 0.7,
+        "mean_iou_organs": 0.6,
+        "baselines": {"all_background": {"mean_iou": 0.2, "mean_iou_organs": 0.0}},
+    }
+)
+CASES = "case,mean_iou\none,0.7\n"
 REPOSITORY = Path(__file__).parents[2]
 # Plays a run: `behaviour` comes first, then it leaves what a finished run does.
 RUN = """
@@ -34,7 +44,8 @@ tell("begin")
 {behaviour}
 (folder / "segmenter" / "1").mkdir(parents=True)
 (folder / "config.json").write_text(config)
-(folder / "metrics.json").write_text("{{}}")
+(folder / "metrics.json").write_text({metrics!r})
+(folder / "per_case.csv").write_text({cases!r})
 tell("end")
 """
 
@@ -50,7 +61,7 @@ def make(tmp_path, monkeypatch):
     """Calls `reproduce` with runs that behave as given; returns its status."""
 
     def call(behaviour: str = "", **settings) -> int:
-        source = RUN.format(behaviour=textwrap.dedent(behaviour))
+        source = RUN.format(behaviour=textwrap.dedent(behaviour), metrics=METRICS, cases=CASES)
 
         def command_of(run):
             return [sys.executable, "-c", source, run.config.workdir, to_json(run.config)]
@@ -120,6 +131,34 @@ def test_a_finished_run_whose_results_were_taken_away_is_made_again(make, tmp_pa
     assert len(begun(tmp_path)) == 2
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("metrics.json", "{}", "metrics.json has no mean_iou, mean_iou_organs, baselines"),
+        ("metrics.json", '{"mean_iou": 0', "JSONDecodeError"),
+        ("per_case.csv", None, "No such file"),
+        ("per_case.csv", "case,mean_iou\none,much\n", "much"),
+    ],
+)
+def test_results_that_cannot_be_read_are_told_and_end_with_6(
+    make, tmp_path, capsys, file, content, told
+):
+    make()
+    path = tmp_path / "unet/seed_1/none" / file
+    path.unlink() if content is None else path.write_text(content)
+    capsys.readouterr()
+    for report_only in (True, False):
+        assert make(report_only=report_only) == 6
+        error = capsys.readouterr().err
+        assert "unet/seed_1/none: Its results cannot be read" in error and told in error
+        assert "Remove" in error and "seed_0/none: Its" not in error
+    assert "2 of 3 runs" in (tmp_path / "report.html").read_text()
+    # As the message says.
+    shutil.rmtree(path.parent)
+    assert make() == 0
+    assert begun(tmp_path)[3:] == ["unet/seed_1/none"]
+
+
 def test_a_failed_run_is_marked_and_the_others_are_made(make, tmp_path, capsys):
     failing = """
     if "seed_1" in name:
@@ -154,7 +193,8 @@ def test_a_run_made_by_hand_is_taken_in(make, tmp_path):
     (run,) = reproducing.plan(config)
     by_hand = dataclasses.replace(run.config, workdir="elsewhere")
     save_config(by_hand, run.workdir)
-    (run.workdir / "metrics.json").write_text("{}")
+    (run.workdir / "metrics.json").write_text(METRICS)
+    (run.workdir / "per_case.csv").write_text(CASES)
     (run.workdir / "segmenter/1").mkdir(parents=True)
     assert make() == 0
     assert begun(tmp_path) == ["unet/seed_0/none", "unet/seed_2/none"]

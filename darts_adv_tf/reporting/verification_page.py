@@ -1,7 +1,6 @@
 """The page that the verify command writes: one HTML file with its pictures inside."""
 
 import base64
-import html
 from collections.abc import Mapping, Sequence
 
 from matplotlib.colors import to_hex
@@ -9,9 +8,9 @@ from matplotlib.colors import to_hex
 from darts_adv_tf.data.finding import KINDS, Finding
 from darts_adv_tf.data.inspection import Inspection
 from darts_adv_tf.reporting.overlays import class_colours
-from darts_adv_tf.reporting.printable import printable
 from darts_adv_tf.reporting.verification_pictures import Figure
 from darts_adv_tf.reporting.verification_table import summary
+from darts_adv_tf.reporting.web_page import as_html, web_page
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -50,25 +49,11 @@ def verification_page(
         settings: Values of flags, by name.
         figures: The pictures of cases, by name; a case without an entry is shown without any.
     """
-    name = _text(inspection.collection.name)
     by_case = inspection.findings_by_case()
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        # Whatever a name may hold, the page fetches nothing and runs nothing.
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">",
-        '<meta name="viewport" content="width=device-width">',
-        f"<title>Verification of {name}</title>",
-        f"<style>{_STYLE}</style>",
-        "</head>",
-        "<body>",
-        f"<h1>Verification of {name}</h1>",
+    body = [
         _verdict(inspection),
         "<p><code>"
-        + " ".join(_text(f"--{flag}={value}") for flag, value in settings.items())
+        + " ".join(as_html(f"--{flag}={value}") for flag, value in settings.items())
         + "</code></p>",
         _table(summary(inspection)),
         "<h2>Findings by kind</h2>",
@@ -78,10 +63,8 @@ def verification_page(
         '<table class="cases">',
         *(_case(case, findings, figures.get(case)) for case, findings in by_case.items()),
         "</table>",
-        "</body>",
-        "</html>",
     ]
-    return "\n".join(parts) + "\n"
+    return web_page(f"Verification of {inspection.collection.name}", _STYLE, body)
 
 
 def _verdict(inspection: Inspection) -> str:
@@ -93,7 +76,7 @@ def _verdict(inspection: Inspection) -> str:
 
 def _table(rows: Mapping[str, str]) -> str:
     cells = (
-        f'<tr><th scope="row">{_text(name)}</th><td>{_text(value)}</td></tr>'
+        f'<tr><th scope="row">{as_html(name)}</th><td>{as_html(value)}</td></tr>'
         for name, value in rows.items()
     )
     return f'<table class="summary">{"".join(cells)}</table>'
@@ -106,7 +89,7 @@ def _kinds(inspection: Inspection) -> str:
     rows = (
         f"<tr><td>{_badge(kind, spoils)}</td>"
         f'<td class="number">{count}</td><td>{"yes" if spoils else "no"}</td>'
-        f"<td>{_text(KINDS[kind])}</td></tr>"
+        f"<td>{as_html(KINDS[kind])}</td></tr>"
         for (kind, spoils), count in counts.items()
     )
     head = "<tr><th>kind</th><th>cases</th><th>spoils training</th><th>meaning</th></tr>"
@@ -116,7 +99,7 @@ def _kinds(inspection: Inspection) -> str:
 def _organs(class_names: Sequence[str]) -> str:
     colours = class_colours(len(class_names))
     organs = (
-        f'<span class="organ" style="color: {to_hex(colour)}"><i></i>{_text(name)}</span>'
+        f'<span class="organ" style="color: {to_hex(colour)}"><i></i>{as_html(name)}</span>'
         for name, colour in zip(class_names[1:], colours, strict=True)
     )
     return f'<p class="legend">{"".join(organs)}</p>'
@@ -124,19 +107,19 @@ def _organs(class_names: Sequence[str]) -> str:
 
 def _case(case: str, findings: Sequence[Finding], figures: Sequence[Figure] | None) -> str:
     told = "".join(
-        f"<li>{_badge(finding.kind, finding.spoils)} {_text(finding.message)}</li>"
+        f"<li>{_badge(finding.kind, finding.spoils)} {as_html(finding.message)}</li>"
         for finding in findings
     )
     pictures = "".join(_figure(figure) for figure in figures or ())
     if figures is None:
         pictures = "<p>Without pictures, since the page has those of the worst cases alone.</p>"
-    name = _text(case) if case else "the whole data set"
+    name = as_html(case) if case else "the whole data set"
     return f'<tr><th scope="row">{name}</th><td><ul>{told}</ul>{pictures}</td></tr>'
 
 
 def _figure(figure: Figure) -> str:
     content = base64.b64encode(figure.jpeg).decode("ascii")
-    caption = _text(figure.caption)
+    caption = as_html(figure.caption)
     return (
         f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{content}">'
         f"<figcaption>{caption}</figcaption></figure>"
@@ -144,8 +127,4 @@ def _figure(figure: Figure) -> str:
 
 
 def _badge(kind: str, spoils: bool) -> str:
-    return f'<span class="kind {"spoils" if spoils else "warns"}">{_text(kind)}</span>'
-
-
-def _text(text: str) -> str:
-    return html.escape(printable(text))
+    return f'<span class="kind {"spoils" if spoils else "warns"}">{as_html(kind)}</span>'

@@ -7,6 +7,7 @@ import cv2
 
 from darts_adv_tf.genotype import CellEdges
 from darts_adv_tf.reporting.genotype_figure import draw_cell
+from darts_adv_tf.reporting.web_page import as_html
 from darts_adv_tf.reproduction.report.alpha_curves_figure import MOST_SEEDS, draw_alpha
 from darts_adv_tf.reproduction.report.bands import FEWEST_FOR_INTERVAL, Band, band
 from darts_adv_tf.reproduction.report.content import Content
@@ -16,7 +17,6 @@ from darts_adv_tf.reproduction.report.embedding import (
     embed_flat_picture,
     embed_photograph,
 )
-from darts_adv_tf.reproduction.report.table import as_html
 from darts_adv_tf.reproduction.report.wording import arm_label, backbone_label, model_label
 from darts_adv_tf.reproduction.results import RunResult
 

@@ -1,10 +1,11 @@
 """The report as one HTML page with its pictures inside, which loads and runs nothing."""
 
+from darts_adv_tf.reporting.web_page import as_html, web_page
 from darts_adv_tf.reproduction.comparison import Claim
 from darts_adv_tf.reproduction.report import claims, figures, tables, words
 from darts_adv_tf.reproduction.report.content import CLAIM_FIGURES, Content
 from darts_adv_tf.reproduction.report.style import STYLE
-from darts_adv_tf.reproduction.report.table import Table, as_html
+from darts_adv_tf.reproduction.report.table import Table
 from darts_adv_tf.reproduction.report.wording import backbone_label
 
 
@@ -12,29 +13,15 @@ def report_page(content: Content) -> str:
     """The page, in UTF-8."""
     sections = [section for section in _sections(content) if section[2]]
     links = " ".join(f'<a href="#{name}">{heading}</a>' for name, heading, _ in sections)
-    title = as_html(words.title(content))
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        # Whatever a name may hold, the page fetches nothing and runs nothing.
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">",
-        '<meta name="viewport" content="width=device-width">',
-        f"<title>{title}</title>",
-        f"<style>{STYLE}</style>",
-        "</head>",
-        "<body>",
-        f"<h1>{title}</h1>",
+    body = [
         f'<p class="lead">{as_html(words.LEAD)}</p>',
         _progress(content),
         _verdicts(content),
         f"<nav>{links}</nav>",
     ]
-    for name, heading, body in sections:
-        parts += [f'<section id="{name}"><h2>{heading}</h2>', body, "</section>"]
-    return "\n".join([*parts, "</body>", "</html>"]) + "\n"
+    for name, heading, text in sections:
+        body += [f'<section id="{name}"><h2>{heading}</h2>', text, "</section>"]
+    return web_page(words.title(content), STYLE, body)
 
 
 def _sections(content: Content) -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from darts_adv_tf.reporting.printable import printable
+from darts_adv_tf.reporting.web_page import as_html
 
 NARROW = 4
 """Columns of a table that does not fill the page."""
@@ -90,11 +91,6 @@ class Table:
             kind = ' class="apart"'
         row = "".join(_html_cell(cell) for cell in cells)
         return f'<tr{kind}><th scope="row">{as_html(heading)}</th>{row}</tr>'
-
-
-def as_html(text: str) -> str:
-    """Foreign text, as text."""
-    return html.escape(printable(text))
 
 
 def as_markdown(text: str) -> str:

@@ -16,7 +16,8 @@ from darts_adv_tf.files import remove_leftovers, write_text
 from darts_adv_tf.genotype import EDGES, PRIMITIVES
 
 EPOCHS_FILES = {"search": "epochs_search.csv", "retrain": "epochs_retrain.csv"}
-"""By phase: columns `epoch`, `seconds` (of its steps), and figures, `FIGURES` among them."""
+"""By phase: columns `epoch`, `seconds` (of its steps, the first of which builds the graph), and
+figures, `FIGURES` among them."""
 
 ALPHA_FILE = "alpha.csv"
 """A row an epoch, kind of cell and edge: the weight (softmax) of each operation there."""

@@ -311,12 +311,15 @@ def test_per_case_table_by_hand(dataset, split, tmp_path):
         *("dice_background", "dice_lung", "dice_heart"),
         *("hd95_lung", "hd95_heart"),
         *("assd_lung", "assd_heart"),
+        "mean_iou_of_mean_shape",
     ]
     assert [row[0] for row in rows] == ["d", "e,e", "f"]
     assert rows[0][1:8] == ["1.000000", "1.000000", "1.000000", "", "1.000000", "1.000000", ""]
     assert rows[2][1:8] == ["0.583333", "0.666667", "0.500000", "", "0.800000", "0.666667", ""]
-    assert rows[0][8:] == ["0.000000", "", "0.000000", ""]
-    assert rows[2][8:] == ["0.950000", "", "0.333333", ""]
+    assert rows[0][8:-1] == ["0.000000", "", "0.000000", ""]
+    assert rows[2][8:-1] == ["0.950000", "", "0.333333", ""]
+    # The mean shape is 0 1 1 0; of e and f one pixel is wrong, of lung and of background.
+    assert [row[-1] for row in rows] == ["1.000000", "0.583333", "0.583333"]
 
 
 def test_overlays_show_best_median_and_worst(dataset, split, tmp_path, monkeypatch):

@@ -20,6 +20,9 @@ from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.reproduce import ReproduceConfig
 from darts_adv_tf.config_file import save_config
 from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.reproduction.arms import ARMS
+from darts_adv_tf.reproduction.matrix import plan
+from darts_adv_tf.reproduction.reproducing import command_of
 from darts_adv_tf.run_flags import config_from_flags, help_text, is_help_requested
 
 FLAGFILES = sorted((Path(__file__).parents[1] / "flags").glob("*.flags"))
@@ -428,6 +431,25 @@ def test_a_matrix_as_flags_gives_itself():
         workdir="m",
         base=RunConfig(data=DataConfig(image_size=96), training=TrainingConfig(test_every=1)),
     )
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_command_lines_of_a_matrix_are_those_of_its_runs(arm, tmp_path):
+    # Of the defaults alone, too, which --resume takes for a misspelt folder.
+    flags = ["--test_every=0", "--backbones=unet", "--seeds=0", "--random_draws=1"]
+    config = config_from_flags("reproduce", [*flags, f"--arms={arm}", f"--workdir={tmp_path}"])
+    (run,) = plan(config)
+    _, _, module, *arguments = command_of(run)
+    assert config_from_flags(module.rpartition(".")[2], arguments) == run.config
+
+
+@pytest.mark.parametrize("flag", ["architecture_gradient=first_order", "backbone=unet"])
+@pytest.mark.parametrize("path", ["cx_seg", "jsrt"])
+def test_what_a_matrix_sets_itself_is_refused_beside_the_flagfile_too(path, flag, monkeypatch):
+    monkeypatch.chdir(FLAGFILES[0].parents[1])
+    flagfile = f"--flagfile=flags/paper_{path}_table.flags"
+    with pytest.raises(ConfigurationError, match="say what you want by --backbones, --arms"):
+        config_from_flags("reproduce", [flagfile, "--data_dir=somewhere", f"--{flag}"])
 
 
 def test_a_matrix_measures_the_test_cases_each_epoch_unless_told_otherwise():

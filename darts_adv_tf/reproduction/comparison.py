@@ -5,7 +5,6 @@ are judged. Within a seed: paired differences over the test cases of two trained
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,6 +22,9 @@ from darts_adv_tf.reproduction.statistics import (
 FIGURES = ("mean_iou", "mean_iou_organs", "mean_hd95_organs", "mean_assd_organs")
 """Of metrics.json, in a report: fractions in 0..1, and distances in training pixels."""
 
+BLIND = "mean_shape"
+"""The mean training mask, which never looks at the image, in the place of an arm."""
+
 PAIRS = (
     *((arm, "none") for arm in ARMS if arm != "none"),
     ("nas", "resnet10"),
@@ -31,6 +33,7 @@ PAIRS = (
     ("nas", "nas_finite_difference"),
     ("nas", "nas_segmentation"),
     ("resnet10", "random"),
+    *((arm, BLIND) for arm in ARMS),
 )
 """The arms that are compared, first minus second."""
 
@@ -102,6 +105,9 @@ FURTHER_CLAIMS = (
 )
 """What else can be asked of the arms, where they ran."""
 
+BLIND_CLAIM = "The segmenter beats a mask that is blind to the image."
+"""Of each arm, by `judge_against_blind`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
@@ -109,7 +115,7 @@ class Verdict:
 
     Attributes:
         backbone: The runs' segmenter.
-        claim: One of `CLAIMS` or `FURTHER_CLAIMS`.
+        claim: One of `CLAIMS` or `FURTHER_CLAIMS`, or `BLIND_CLAIM` of an arm.
         interval: The first's figure minus the second's, over the seeds that have both; several
             runs of an arm in a seed count as their mean.
         num_seeds: How many seeds have both.
@@ -170,24 +176,26 @@ def compare_cases(results: Sequence[RunResult]) -> list[Comparison]:
 
     Where an arm has several runs in a seed, a case's value is its mean over them.
 
-    Raises:
-        ValueError: Two runs of a backbone and seed have other test cases.
+    Args:
+        results: Runs of the same data, see `same_data`.
     """
     comparisons = []
     for backbone, of_backbone in _grouped(results, "backbone").items():
         found = []
         for seed, of_seed in sorted(_grouped(of_backbone, "seed").items()):
-            _check_cases(of_seed)
             arms = _grouped(of_seed, "arm")
             names = sorted(of_seed[0].cases)
             means = {
                 arm: np.mean([[run.cases[name] for name in names] for run in runs], axis=0)
                 for arm, runs in arms.items()
             }
+            for run in of_seed:
+                if run.blind_cases:
+                    means[BLIND] = np.array([run.blind_cases[name] for name in names])
             found += [
                 (seed, first, second, paired_statistics(means[first] - means[second]))
                 for first, second in PAIRS
-                if first in arms and second in arms
+                if first in means and second in means
             ]
         adjusted = holm([statistics.p_value for *_, statistics in found])
         comparisons += [
@@ -230,6 +238,28 @@ def judge(results: Sequence[RunResult], figure: str = "mean_iou") -> list[Verdic
     return verdicts
 
 
+def judge_against_blind(results: Sequence[RunResult]) -> list[Verdict]:
+    """Judges for each backbone and arm whether it beats the mean training mask, as `judge` does.
+
+    It is not the paper's claim: an arm that does not has not shown that it looks at the image.
+    """
+    verdicts = []
+    for backbone, of_backbone in _grouped(results, "backbone").items():
+        blind = {
+            run.seed: run.metrics["baselines"][BLIND]["mean_iou"]
+            for run in of_backbone
+            if BLIND in run.metrics["baselines"]
+        }
+        arms = _grouped(of_backbone, "arm")
+        for arm in filter(arms.__contains__, ARMS):
+            reached = _mean_by_seed(arms[arm], "mean_iou")
+            seeds = sorted(reached.keys() & blind.keys())
+            interval = mean_interval([reached[seed] - blind[seed] for seed in seeds])
+            claim = Claim(BLIND_CLAIM, arm, BLIND)
+            verdicts.append(Verdict(backbone, claim, interval, len(seeds), _verdict(interval, 0.0)))
+    return verdicts
+
+
 def summarize_arms(results: Sequence[RunResult]) -> list[ArmSummary]:
     """Summarizes each backbone's arms, in the order of `ARMS`."""
     summaries = []
@@ -255,17 +285,11 @@ def summarize_arms(results: Sequence[RunResult]) -> list[ArmSummary]:
 
 
 def blind_baselines(results: Sequence[RunResult]) -> list[BaselineSummary]:
-    """Summarizes the blind predictors, which all runs of a backbone and seed measured alike.
-
-    Raises:
-        ValueError: Two runs of a backbone and seed measured otherwise: they had other splits.
-    """
+    """Summarizes the blind predictors, which all runs of a backbone and seed measured alike."""
     summaries = []
     for backbone, of_backbone in _grouped(results, "backbone").items():
-        seeds = []
-        for of_seed in _grouped(of_backbone, "seed").values():
-            _check_baselines(of_seed)
-            seeds.append(of_seed[0].metrics["baselines"])
+        by_seed = _grouped(of_backbone, "seed").values()
+        seeds = [of_seed[0].metrics["baselines"] for of_seed in by_seed]
         for name in dict.fromkeys(name for baselines in seeds for name in baselines):
             rows = [baselines[name] for baselines in seeds if name in baselines]
             summaries.append(BaselineSummary(backbone, name, _intervals(rows), len(rows)))
@@ -299,33 +323,3 @@ def _verdict(interval: Interval, margin: float) -> str:
 def _intervals(rows: Sequence[Mapping[str, object]]) -> dict[str, Interval]:
     values = {name: [row[name] for row in rows if row.get(name) is not None] for name in FIGURES}
     return {name: mean_interval(known) for name, known in values.items() if known}
-
-
-def _check_cases(results: Sequence[RunResult]) -> None:
-    for run in results[1:]:
-        if run.cases.keys() != results[0].cases.keys():
-            raise ValueError(
-                "Runs of one backbone and seed share their test cases. Received: "
-                f"{len(run.cases.keys() ^ results[0].cases.keys())} cases in one of "
-                f"{results[0].workdir} and {run.workdir} only"
-            )
-
-
-def _check_baselines(results: Sequence[RunResult]) -> None:
-    for run in results[1:]:
-        for name, row in run.metrics["baselines"].items():
-            expected = results[0].metrics["baselines"].get(name, {})
-            for figure in filter(row.__contains__, FIGURES):
-                # Other machines may round otherwise.
-                if not _close(row[figure], expected.get(figure)):
-                    raise ValueError(
-                        "Runs of one backbone and seed share their split, and so the baselines. "
-                        f"Received: {figure} of {name} is {expected.get(figure)} in "
-                        f"{results[0].workdir} and {row[figure]} in {run.workdir}"
-                    )
-
-
-def _close(first: float | None, second: float | None) -> bool:
-    if first is None or second is None:
-        return first is second
-    return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-9)

@@ -7,7 +7,7 @@ from pathlib import Path
 from darts_adv_tf import workdir
 from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.errors import ConfigurationError, StorageError
+from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.interruption import SIGNALS, deferral
 from darts_adv_tf.reporting.progress import format_duration
 from darts_adv_tf.reproduction.executors.attempt import Attempt, Executor, last_words
@@ -33,8 +33,8 @@ def reproduce(config: ReproduceConfig) -> int:
 
     Returns:
         0 when all of them are finished; else the exit status of the first that failed, 1 if that
-        was our own bug or a signal from elsewhere. 6 if none failed and one has results that cannot
-        be read.
+        was our own bug or a signal from elsewhere. If none failed, 6 where one has results that
+        cannot be read, 3 where one was made of other data than the rest.
 
     Raises:
         ConfigurationError: The folder belongs to a matrix of other settings, or to another
@@ -68,18 +68,20 @@ def reproduce(config: ReproduceConfig) -> int:
     path = summary.write()
     print(summary.claims())
     print(f"report: {path}")
-    for name, message in summary.unreadable.items():
-        print(f"{name}: {message}", file=sys.stderr)
+    for name, error in summary.unusable.items():
+        print(f"{name}: {error}", file=sys.stderr)
     failed = [record.states[name].status for name in names if record.states[name].state == "failed"]
     if not failed or config.report_only:
-        return StorageError.exit_status if summary.unreadable else 0
+        return next((error.exit_status for error in summary.unusable.values()), 0)
     return failed[0] if failed[0] in _STATUSES_OF_USER_ERRORS else 1
 
 
 def command_of(run: PlannedRun) -> list[str]:
     """The command line that begins a run, or goes on with it."""
     module = f"darts_adv_tf.{run.config.command}"
-    return [sys.executable, "-m", module, "--resume", *as_flags(run.config)]
+    # A folder that is resumed begins a run only where a flag says which.
+    settings = as_flags(run.config, always={"backbone", "seed"})
+    return [sys.executable, "-m", module, "--resume", *settings]
 
 
 def _refuse_missing(folder: Path, planned: list[PlannedRun]) -> None:

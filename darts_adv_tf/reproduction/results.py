@@ -6,11 +6,14 @@ The files are those of any run (README, What a run leaves); nothing here knows h
 import csv
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from darts_adv_tf.config_file import FILE_NAME as CONFIG_FILE
+from darts_adv_tf.data.split import CASES_FILE
+from darts_adv_tf.evaluation import BLIND_COLUMN
 from darts_adv_tf.genotype import EDGES, GENOTYPE_FILE, PRIMITIVES, Genotype, load_genotype
 from darts_adv_tf.history import ALPHA_FILE, EPOCHS_FILES
 
@@ -30,6 +33,10 @@ class RunResult:
         workdir: Its folder.
         metrics: What metrics.json holds.
         cases: The mean IoU over the classes of each test case, by case, from per_case.csv.
+        blind_cases: The same of the mean training mask, blind to the image; empty where an earlier
+            version measured.
+        split: Which part each case of the data set is in, `train`, `val` or `test`, by case.
+        versions: Of this program and of what it ran on, by name.
         search_epochs, retrain_epochs: A column each of the figures by epoch, by name: `epoch`,
             `seconds`, `loss/...` and `accuracy/...` (means over the epoch's steps), and in
             retraining `test/mean_iou` and `test/mean_iou_organs`, where they were measured (nan in
@@ -46,6 +53,9 @@ class RunResult:
     workdir: Path
     metrics: Mapping[str, object]
     cases: Mapping[str, float]
+    blind_cases: Mapping[str, float]
+    split: Mapping[str, str]
+    versions: Mapping[str, str]
     search_epochs: Mapping[str, np.ndarray]
     retrain_epochs: Mapping[str, np.ndarray]
     alpha: np.ndarray | None
@@ -62,10 +72,11 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
     """Reads a finished run's files.
 
     Raises:
-        OSError, ValueError, KeyError: One is missing or broken.
-        ConfigurationError: Its genotype is.
+        OSError, ValueError, KeyError: One is missing or broken; ConfigurationError, a ValueError,
+            where it is the genotype.
     """
     genotype = workdir / GENOTYPE_FILE
+    rows = _read_rows(workdir / "per_case.csv")
     return RunResult(
         backbone,
         arm,
@@ -73,7 +84,10 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
         draw,
         workdir,
         _read_metrics(workdir / "metrics.json"),
-        _read_cases(workdir / "per_case.csv"),
+        _column_of_cases(rows, "mean_iou"),
+        _column_of_cases(rows, BLIND_COLUMN) if rows and BLIND_COLUMN in rows[0] else {},
+        {row["case"]: row["split"] for row in _read_rows(workdir / CASES_FILE)},
+        json.loads((workdir / CONFIG_FILE).read_text(encoding="utf-8"))["versions"],
         _read_columns(workdir / EPOCHS_FILES["search"]),
         _read_columns(workdir / EPOCHS_FILES["retrain"]),
         _read_alpha(workdir / ALPHA_FILE),
@@ -83,14 +97,16 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
 
 def _read_metrics(path: Path) -> dict[str, object]:
     metrics = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(metrics, dict):
+        raise ValueError(f"{path.name} holds no figures")
     missing = [name for name in _METRICS if name not in metrics]
     if missing:
         raise ValueError(f"{path.name} has no {', '.join(missing)}")
     return metrics
 
 
-def _read_cases(path: Path) -> dict[str, float]:
-    return {row["case"]: float(row["mean_iou"]) for row in _read_rows(path)}
+def _column_of_cases(rows: Sequence[Mapping[str, str]], column: str) -> dict[str, float]:
+    return {row["case"]: float(row[column]) for row in rows}
 
 
 def _read_columns(path: Path) -> dict[str, np.ndarray]:
@@ -108,4 +124,7 @@ def _read_alpha(path: Path) -> np.ndarray | None:
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
     with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError(f"{path.name} has a row that is longer or shorter than its head")
+    return rows

@@ -4,7 +4,7 @@ import time
 import traceback
 from pathlib import Path
 
-from darts_adv_tf.errors import UserError
+from darts_adv_tf.errors import StorageError, UserError
 from darts_adv_tf.reporting.printable import printable
 from darts_adv_tf.reproduction.comparison import judge
 from darts_adv_tf.reproduction.matrix import common_settings
@@ -12,6 +12,7 @@ from darts_adv_tf.reproduction.record import MatrixRecord
 from darts_adv_tf.reproduction.report.failed_run import FailedRun
 from darts_adv_tf.reproduction.report.writing import write_report
 from darts_adv_tf.reproduction.results import RunResult, read_result
+from darts_adv_tf.reproduction.same_data import find_other_data
 
 _CHEAP_SECONDS = 2.0
 _INTERVAL_SECONDS = 300.0
@@ -24,13 +25,16 @@ class Summary:
         record: Of the matrix.
 
     Attributes:
-        unreadable: Of finished runs whose results cannot be read, what is wrong and how to mend it.
+        unusable: What is wrong with finished runs that cannot be read, or were made of other data
+            than the rest, by name.
     """
 
     def __init__(self, record: MatrixRecord):
         self._record = record
-        self._results: dict[str, RunResult] = {}
-        self.unreadable: dict[str, str] = {}
+        self._read: dict[str, RunResult] = {}
+        self._unreadable: dict[str, UserError] = {}
+        self._results: list[RunResult] = []
+        self.unusable: dict[str, UserError] = {}
         self._last_end = -_INTERVAL_SECONDS
         self._last_seconds = 0.0
 
@@ -60,25 +64,23 @@ class Summary:
         Raises:
             StorageError: It cannot be written.
         """
-        self._read()
+        self._take_in()
         record = self._record
         failed = [
-            FailedRun(name, self.unreadable.get(name, state.message), str(record.log(name)))
+            FailedRun(name, str(self.unusable.get(name, state.message)), str(record.log(name)))
             for name, state in record.states.items()
-            if state.state == "failed" or name in self.unreadable
+            if state.state == "failed" or name in self.unusable
         ]
         settings = {name: str(value) for name, value in common_settings(record.base).items()}
         for name, attribute in (("backbones", "backbone"), ("arms", "arm"), ("seeds", "seed")):
             values = dict.fromkeys(str(getattr(run, attribute)) for run in record.runs.values())
             settings[name] = ",".join(values)
-        results = list(self._results.values())
-        return write_report(record.folder, results, failed, settings, len(record.runs))
+        return write_report(record.folder, self._results, failed, settings, len(record.runs))
 
     def claims(self) -> str:
         """A line for each claim and backbone, with what was found."""
-        verdicts = judge(list(self._results.values()))
         lines = []
-        for verdict in verdicts:
+        for verdict in judge(self._results):
             mean, low, high, _ = (100 * value for value in verdict.interval)
             figures = f"{mean:+.1f} points" if mean == mean else ""
             if low == low:
@@ -87,17 +89,25 @@ class Summary:
             lines.append(f"{found}{verdict.claim.text} {figures}")
         return "\n".join(line.rstrip() for line in lines)
 
-    def _read(self) -> None:
+    def _take_in(self) -> None:
+        """Reads what has finished since the last time, and sees what can be compared."""
         for name, state in self._record.states.items():
-            if state.state != "done" or name in self._results or name in self.unreadable:
+            if state.state != "done" or name in self._read or name in self._unreadable:
                 continue
             run = self._record.runs[name]
             try:
-                self._results[name] = read_result(
+                self._read[name] = read_result(
                     run.backbone, run.arm, run.seed, run.draw, run.workdir
                 )
             except (OSError, ValueError, KeyError) as error:
-                self.unreadable[name] = (
-                    f"Its results cannot be read: {error!r}. Remove {run.workdir}, and the same "
-                    "command makes it again."
+                self._unreadable[name] = StorageError(
+                    "The results of a finished run are as it wrote them.",
+                    received=repr(error),
+                    file=run.workdir,
+                    remedy="Remove this folder, and the same command makes the run again.",
                 )
+        # In the order of the matrix, not in that of their ends: the first one is what counts.
+        read = {name: self._read[name] for name in self._record.runs if name in self._read}
+        of_other_data = find_other_data(read)
+        self._results = [run for name, run in read.items() if name not in of_other_data]
+        self.unusable = self._unreadable | of_other_data

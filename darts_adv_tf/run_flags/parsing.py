@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from darts_adv_tf.config.reproduce import SET_BY_THE_MATRIX
 from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.run_flags.commands import DESCRIPTIONS, flags_of
 
@@ -84,7 +85,9 @@ def _unknown_flag(command: str, name: str, known: list[str]) -> ConfigurationErr
         # Most of its flags are those of the runs that it makes.
         others = [other for other in others if other != "reproduce"]
     close = difflib.get_close_matches(name, known, n=1)
-    if others:
+    if command == "reproduce" and name in SET_BY_THE_MATRIX:
+        remedy = "The matrix sets it: say what you want by --backbones, --arms and --random_draws."
+    elif others:
         remedy = f"It is a flag of {', '.join(others)}."
     elif close:
         remedy = f"Did you mean --{close[0]}?"

@@ -72,12 +72,19 @@ def make_result(folder, backbone, arm, seed, draw=None, level=None, epochs=EPOCH
                 "all_background": {"mean_iou": 0.175, "mean_iou_organs": 0.0},
             },
         },
-        cases={f"case_{index:03}": float(value) for index, value in enumerate(cases)},
+        cases=_by_case(cases),
+        blind_cases=_by_case(blind + easiness),
+        split=dict.fromkeys(_by_case(cases), "test") | {"trained_on": "train"},
+        versions={"darts_adv_tf": "0.1.0", "tensorflow": "2.21.0"},
         search_epochs=_make_epochs(own, epochs, level, True) if is_searched else {},
         retrain_epochs=_make_epochs(own, epochs, level, has_discriminator, is_tested=True),
         alpha=alpha,
         genotype=genotype,
     )
+
+
+def _by_case(values):
+    return {f"case_{index:03}": float(value) for index, value in enumerate(values)}
 
 
 def _make_epochs(rng, epochs, level, has_discriminator, is_tested=False):

@@ -154,10 +154,10 @@ def test_cores_are_shared_out_evenly_and_in_turn_where_they_are_few():
     assert split(range(2), 5) == [[0], [1], [0], [1], [0]]
 
 
-def test_gpus_are_shared_out_as_the_cores(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-1")
+def test_each_run_has_as_many_gpus(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-1,7,0")
     shares = [share.environment for share in make_shares(2)]
-    assert shares == [{"CUDA_VISIBLE_DEVICES": "3,5"}, {"CUDA_VISIBLE_DEVICES": "GPU-1"}]
+    assert shares == [{"CUDA_VISIBLE_DEVICES": "3,5"}, {"CUDA_VISIBLE_DEVICES": "GPU-1,7"}]
     assert make_shares(1)[0].environment == {}
     # None of two runs on one GPU may take all of its memory.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")

@@ -30,6 +30,7 @@ METRICS = json.dumps(
     }
 )
 CASES = "case,mean_iou\none,0.7\n"
+SPLIT = "case,split\none,test\ntwo,train\n"
 REPOSITORY = Path(__file__).parents[2]
 # Plays a run: `behaviour` comes first, then it leaves what a finished run does.
 RUN = """
@@ -46,6 +47,7 @@ tell("begin")
 (folder / "config.json").write_text(config)
 (folder / "metrics.json").write_text({metrics!r})
 (folder / "per_case.csv").write_text({cases!r})
+(folder / "cases.csv").write_text({split!r})
 tell("end")
 """
 
@@ -61,7 +63,9 @@ def make(tmp_path, monkeypatch):
     """Calls `reproduce` with runs that behave as given; returns its status."""
 
     def call(behaviour: str = "", **settings) -> int:
-        source = RUN.format(behaviour=textwrap.dedent(behaviour), metrics=METRICS, cases=CASES)
+        source = RUN.format(
+            behaviour=textwrap.dedent(behaviour), metrics=METRICS, cases=CASES, split=SPLIT
+        )
 
         def command_of(run):
             return [sys.executable, "-c", source, run.config.workdir, to_json(run.config)]
@@ -136,6 +140,10 @@ def test_a_finished_run_whose_results_were_taken_away_is_made_again(make, tmp_pa
     [
         ("metrics.json", "{}", "metrics.json has no mean_iou, mean_iou_organs, baselines"),
         ("metrics.json", '{"mean_iou": 0', "JSONDecodeError"),
+        ("metrics.json", "null", "holds no figures"),
+        ("per_case.csv", "case,mean_iou\none\n", "longer or shorter than its head"),
+        ("per_case.csv", "case,mean_iou\none,0.7,0.8\n", "longer or shorter than its head"),
+        ("cases.csv", None, "No such file"),
         ("per_case.csv", None, "No such file"),
         ("per_case.csv", "case,mean_iou\none,much\n", "much"),
     ],
@@ -150,13 +158,30 @@ def test_results_that_cannot_be_read_are_told_and_end_with_6(
     for report_only in (True, False):
         assert make(report_only=report_only) == 6
         error = capsys.readouterr().err
-        assert "unet/seed_1/none: Its results cannot be read" in error and told in error
-        assert "Remove" in error and "seed_0/none: Its" not in error
+        assert "unet/seed_1/none: The results of a finished run" in error and told in error
+        assert "Remove" in error and "seed_0/none" not in error
     assert "2 of 3 runs" in (tmp_path / "report.html").read_text()
     # As the message says.
     shutil.rmtree(path.parent)
     assert make() == 0
     assert begun(tmp_path)[3:] == ["unet/seed_1/none"]
+
+
+def test_runs_of_other_data_are_told_left_out_and_end_with_3(make, tmp_path, capsys):
+    make(seeds="0")
+    more = """
+    import atexit
+    split = "case,split\\none,test\\nnew,test\\n"
+    atexit.register(lambda: (folder / "cases.csv").write_text(split))
+    """
+    assert make(more, seeds="0,1") == 3
+    error = capsys.readouterr().err
+    assert "unet/seed_1/none: The runs of a matrix are made of the same data" in error
+    page = (tmp_path / "report.html").read_text()
+    assert "1 of 2 runs finished, 1 failed." in page and "2 of them other ones" in page
+    # As the message says.
+    shutil.rmtree(tmp_path / "unet/seed_1")
+    assert make(seeds="0,1") == 0
 
 
 def test_a_failed_run_is_marked_and_the_others_are_made(make, tmp_path, capsys):
@@ -195,6 +220,7 @@ def test_a_run_made_by_hand_is_taken_in(make, tmp_path):
     save_config(by_hand, run.workdir)
     (run.workdir / "metrics.json").write_text(METRICS)
     (run.workdir / "per_case.csv").write_text(CASES)
+    (run.workdir / "cases.csv").write_text(SPLIT)
     (run.workdir / "segmenter/1").mkdir(parents=True)
     assert make() == 0
     assert begun(tmp_path) == ["unet/seed_0/none", "unet/seed_2/none"]

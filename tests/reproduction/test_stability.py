@@ -30,7 +30,8 @@ SECOND = (
 
 
 def run(genotype, seed=0, arm="nas", backbone="unet"):
-    return RunResult(backbone, arm, seed, None, Path("run"), {}, {}, {}, {}, None, genotype)
+    nothing = [{}] * 7
+    return RunResult(backbone, arm, seed, None, Path("run"), *nothing, None, genotype)
 
 
 def drawn(generator):

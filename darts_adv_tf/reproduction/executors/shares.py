@@ -25,9 +25,11 @@ class Share:
 
 
 def make_shares(number: int) -> list[Share]:
-    """This machine in `number` parts as equal as possible.
+    """This machine in `number` parts.
 
-    Where there are fewer cores or GPUs than parts, parts share them in turn.
+    Parts have as many GPUs, so that all runs train on as many replicas: a rest of them is left
+    alone. Cores, on which no result depends, are all shared out. Where there are fewer cores or
+    GPUs than parts, parts share them in turn.
     """
     cores = split(sorted(os.sched_getaffinity(0)), number)
     if number == 1:
@@ -35,6 +37,8 @@ def make_shares(number: int) -> list[Share]:
     gpus = list_gpus()
     if not gpus:
         return [Share(tuple(part), {}) for part in cores]
+    if len(gpus) > number:
+        gpus = gpus[: len(gpus) // number * number]
     # Each TensorFlow takes all of a GPU's memory at once, unless told otherwise.
     growth = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if len(gpus) < number else {}
     return [

@@ -1,5 +1,6 @@
 """What held of the paper's claims and what did not, in words."""
 
+from collections import Counter
 from typing import NamedTuple
 
 from darts_adv_tf.reproduction.comparison import MARGIN, Claim, Verdict
@@ -16,9 +17,6 @@ from darts_adv_tf.reproduction.report.wording import (
 SIGNS = {"held": "✓", "contradicted": "✗", "undecided": "?", "not run": "–"}
 """Beside the word of each verdict, so that it is not told by colour alone."""
 
-BLIND_CLAIM = "The segmenter beats a mask that is blind to the image."
-"""Not the paper's: what lies below has not shown that it looks at all."""
-
 GROUNDS = (
     "Each verdict rests on the seeds: the difference of the two arms' mean IoU over all test "
     "pixels, background included, paired by seed, with Student's 95 % interval of its mean. Held: "
@@ -30,12 +28,14 @@ GROUNDS = (
 
 
 def overview(content: Content) -> str:
-    """How many claims of how many held."""
-    counts = dict.fromkeys(SIGNS, 0)
-    for (figure, _, _), verdict in content.verdicts.items():
-        counts[verdict.verdict] += figure == CLAIM_FIGURES[0]
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    return f"{counted(len(content.claims), 'claim')} with {_backbones(content)}: {told}."
+    """How many claims of how many held, backbone by backbone."""
+    told = []
+    for backbone in content.backbones:
+        verdicts = [content.verdicts[CLAIM_FIGURES[0], backbone, each] for each in content.claims]
+        found = Counter(verdict.verdict for verdict in verdicts)
+        counts = ", ".join(f"{found[name]} {name}" for name in SIGNS if found[name])
+        told.append(f"with {backbone_label(backbone)} {counts}")
+    return f"{counted(len(content.claims), 'claim')}: {'; '.join(told)}."
 
 
 def progress(content: Content) -> str:
@@ -89,38 +89,29 @@ class AgainstBlind(NamedTuple):
     """Which arms of a backbone see more than the mean training mask knows.
 
     Attributes:
-        verdict: As of a claim: held where all do, contradicted where none does.
-        count: How many of how many.
-        level: What the mean training mask reaches.
-        others: The arms that do not; empty where there are none.
+        verdict: As of a claim: what all arms have in common, else undecided.
+        evidence: How many arms of how many, and what the mean training mask reaches.
+        others: The arms for which it did not hold; empty where there are none.
     """
 
     verdict: str
-    count: str
-    level: str
+    evidence: str
     others: str
 
 
 def against_blind(content: Content, backbone: str) -> AgainstBlind:
-    """Compares the mean over runs of each arm with the blind mean training mask."""
+    """Puts together the verdicts of a backbone's arms."""
     blind = content.blind_level(backbone)
-    means = {
-        each.arm: each.figures["mean_iou"].mean
-        for each in content.summaries
-        if each.backbone == backbone and "mean_iou" in each.figures
-    }
-    if blind is None or not means:
-        return AgainstBlind("not run", "", "", "")
-    others = [arm_label(arm) for arm, mean in means.items() if mean <= blind]
-    num_above = len(means) - len(others)
-    verdict = "held" if not others else "undecided" if num_above else "contradicted"
+    arms: dict[str, list[str]] = {}
+    for each in content.blind_verdicts:
+        if each.backbone == backbone:
+            arms.setdefault(each.verdict, []).append(arm_label(each.claim.first))
+    if blind is None or not arms:
+        return AgainstBlind("not run", "", "")
+    total = sum(map(len, arms.values()))
     return AgainstBlind(
-        verdict,
-        f"{num_above} of {counted(len(means), 'arm')}",
-        f"the mean training mask reaches {number(100 * blind)} %",
-        f"not above it: {'; '.join(others)}" if others else "",
+        next(iter(arms)) if len(arms) == 1 else "undecided",
+        f"{len(arms.get('held', []))} of {counted(total, 'arm')}; the mean training mask reaches "
+        f"{number(100 * blind)} %",
+        "; ".join(f"{name}: {', '.join(them)}" for name, them in arms.items() if name != "held"),
     )
-
-
-def _backbones(content: Content) -> str:
-    return " and ".join(backbone_label(name) for name in content.backbones) or "no backbone"

@@ -86,7 +86,10 @@ def _claims(content: Content) -> str:
     columns = ["figure", "backbone", "claim", "first", "second", "margin", "verdict"]
     columns += ["seeds", "mean_difference", "low", "high", "paper_difference"]
     rows = []
-    for (figure, backbone, claim), verdict in content.verdicts.items():
+    verdicts = [(figure, verdict) for (figure, _, _), verdict in content.verdicts.items()]
+    verdicts += [("mean_iou", verdict) for verdict in content.blind_verdicts]
+    for figure, verdict in verdicts:
+        backbone, claim = verdict.backbone, verdict.claim
         printed = None
         if figure == "mean_iou":
             printed = published_difference(content.dataset, backbone, claim.first, claim.second)

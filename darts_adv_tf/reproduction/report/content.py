@@ -1,10 +1,12 @@
 """All that a report tells, worked out once for the page, the Markdown and the CSV files."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.comparison import (
+    BLIND,
     ArmSummary,
     BaselineSummary,
     Claim,
@@ -14,6 +16,7 @@ from darts_adv_tf.reproduction.comparison import (
     claims_about,
     compare_cases,
     judge,
+    judge_against_blind,
     summarize_arms,
 )
 from darts_adv_tf.reproduction.report.failed_run import FailedRun
@@ -36,6 +39,7 @@ class Content:
         backbones: Those planned, as far as the settings tell, and those that ran.
         claims: Those that are judged.
         verdicts: By figure of `CLAIM_FIGURES`, backbone and claim.
+        blind_verdicts: Whether each arm that ran beats the blind mean training mask.
         summaries, baselines, comparisons, stabilities: Of the runs, in the order of the tables.
     """
 
@@ -46,6 +50,7 @@ class Content:
     backbones: Sequence[str]
     claims: Sequence[Claim]
     verdicts: Mapping[tuple[str, str, Claim], Verdict]
+    blind_verdicts: Sequence[Verdict]
     summaries: Sequence[ArmSummary]
     baselines: Sequence[BaselineSummary]
     comparisons: Sequence[Comparison]
@@ -54,6 +59,15 @@ class Content:
     @property
     def dataset(self) -> str:
         return self.settings.get("dataset", "")
+
+    @property
+    def versions(self) -> list[str]:
+        """What the runs ran on, each kind once, by number of runs."""
+        told = [
+            ", ".join(f"{name} {version}" for name, version in run.versions.items())
+            for run in self.results
+        ]
+        return [text for text, _ in Counter(told).most_common()]
 
     @property
     def finished_backbones(self) -> list[str]:
@@ -79,7 +93,7 @@ class Content:
     def blind_level(self, backbone: str) -> float | None:
         """What the mean training mask reaches on the test cases; None where nobody measured it."""
         for each in self.baselines:
-            if (each.backbone, each.name) == (backbone, "mean_shape"):
+            if (each.backbone, each.name) == (backbone, BLIND):
                 interval = each.figures.get("mean_iou")
                 return interval.mean if interval else None
         return None
@@ -91,11 +105,7 @@ def gather(
     settings: Mapping[str, str],
     planned: int,
 ) -> Content:
-    """Works out what the report tells.
-
-    Raises:
-        ValueError: Runs of one backbone and seed were measured on other cases.
-    """
+    """Works out what the report tells of runs of the same data."""
     named = [name.strip() for name in settings.get("backbones", "").split(",")]
     ran = [run.backbone for run in results]
     backbones = [name for name in dict.fromkeys([*named, *ran]) if name]
@@ -117,6 +127,7 @@ def gather(
         backbones=backbones,
         claims=claims,
         verdicts=verdicts,
+        blind_verdicts=judge_against_blind(results),
         summaries=summarize_arms(results),
         baselines=blind_baselines(results),
         comparisons=compare_cases(results),

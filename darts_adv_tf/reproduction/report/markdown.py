@@ -1,6 +1,7 @@
 """The report as Markdown: the same verdicts and tables, without the pictures."""
 
 from darts_adv_tf.reporting.printable import printable
+from darts_adv_tf.reproduction.comparison import BLIND_CLAIM
 from darts_adv_tf.reproduction.report import claims, tables, words
 from darts_adv_tf.reproduction.report.content import CLAIM_FIGURES, Content
 from darts_adv_tf.reproduction.report.table import Table, as_markdown
@@ -30,7 +31,8 @@ def report_markdown(content: Content) -> str:
     parts += _section("Failed runs", [], [tables.failures_table(content)])
     if content.settings:
         flags = (printable(f"--{flag}={value}") for flag, value in content.settings.items())
-        parts += ["## Settings", "\n".join(f"    {flag}" for flag in flags)]
+        notes = map(as_markdown, words.versions_notes(content))
+        parts += ["## Settings", *notes, "\n".join(f"    {flag}" for flag in flags)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -50,11 +52,11 @@ def _verdicts(content: Content) -> list[str]:
             told += [text for text in details if text]
             entries.append(f"  - {as_markdown(backbone_label(backbone))}: {'; '.join(told)}")
         lines.append("\n".join(entries))
-    entries = [f"- **{claims.BLIND_CLAIM}** {words.BLIND}"]
+    entries = [f"- **{BLIND_CLAIM}** {words.BLIND}"]
     for backbone in content.backbones:
         found = claims.against_blind(content, backbone)
-        told = [f"{claims.SIGNS[found.verdict]} **{found.count or found.verdict}**"]
-        told += [text for text in (found.level, found.others) if text]
+        told = [f"{claims.SIGNS[found.verdict]} **{found.verdict}**"]
+        told += [text for text in (found.evidence, found.others) if text]
         entries.append(f"  - {as_markdown(backbone_label(backbone))}: {'; '.join(told)}")
     return [*lines, "\n".join(entries), claims.GROUNDS]
 

@@ -1,7 +1,7 @@
 """The report as one HTML page with its pictures inside, which loads and runs nothing."""
 
 from darts_adv_tf.reporting.web_page import as_html, web_page
-from darts_adv_tf.reproduction.comparison import Claim
+from darts_adv_tf.reproduction.comparison import BLIND_CLAIM, Claim
 from darts_adv_tf.reproduction.report import claims, figures, tables, words
 from darts_adv_tf.reproduction.report.content import CLAIM_FIGURES, Content
 from darts_adv_tf.reproduction.report.style import STYLE
@@ -31,6 +31,7 @@ def _sections(content: Content) -> list[tuple[str, str, str]]:
     flags = "".join(
         f"<code>{as_html(f'--{flag}={value}')}</code> " for flag, value in content.settings.items()
     )
+    settings = f'<p class="flags">{flags}</p>' if flags else ""
     by_backbone = {
         name: [each(content, backbone) for backbone in ran]
         for name, each in {
@@ -81,7 +82,7 @@ def _sections(content: Content) -> list[tuple[str, str, str]]:
             _with_notes([words.COST], [_table(tables.cost_table(content))]),
         ),
         ("failures", "Failed runs", failures),
-        ("settings", "Settings", f'<p class="flags">{flags}</p>' if flags else ""),
+        ("settings", "Settings", _with_notes(words.versions_notes(content), [settings])),
     ]
 
 
@@ -119,7 +120,7 @@ def _verdicts(content: Content) -> str:
     )
     blind = "".join(_against_blind(content, backbone) for backbone in content.backbones)
     rows += (
-        f'\n<tr class="blind"><th scope="row">{as_html(claims.BLIND_CLAIM)}'
+        f'\n<tr class="blind"><th scope="row">{as_html(BLIND_CLAIM)}'
         f"<span>{as_html(words.BLIND)}</span></th>{blind}</tr>"
     )
     return (
@@ -139,19 +140,18 @@ def _verdict(content: Content, backbone: str, claim: Claim) -> str:
     )
     quiet = "; ".join(text for text in others if text)
     difference, evidence = claims.difference(verdict), claims.evidence(verdict)
-    return _badge_cell(verdict.verdict, verdict.verdict, difference, evidence, quiet)
+    return _badge_cell(verdict.verdict, difference, evidence, quiet)
 
 
 def _against_blind(content: Content, backbone: str) -> str:
     found = claims.against_blind(content, backbone)
-    word = found.count and f"{found.count} above"
-    return _badge_cell(found.verdict, word or found.verdict, "", found.level, found.others)
+    return _badge_cell(found.verdict, "", found.evidence, found.others)
 
 
-def _badge_cell(verdict: str, word: str, figure: str, evidence: str, quiet: str) -> str:
+def _badge_cell(verdict: str, figure: str, evidence: str, quiet: str) -> str:
     kind = verdict.replace(" ", "-")
     return (
-        f'<td><b class="badge {kind}">{claims.SIGNS[verdict]} {as_html(word)}</b>'
+        f'<td><b class="badge {kind}">{claims.SIGNS[verdict]} {as_html(verdict)}</b>'
         f" <strong>{as_html(figure)}</strong><span>{as_html(evidence)}</span>"
         f'<span class="quiet">{as_html(quiet)}</span></td>'
     )

@@ -196,7 +196,7 @@ def cost_table(content: Content) -> Table:
             ]
             rows.append((model_label(backbone, arm), cells))
     return Table(
-        "Mean time of a run's epochs, with 95 % intervals over runs.",
+        "Mean time of a run's steps, with 95 % intervals over runs.",
         [
             "model",
             "search, min",

@@ -32,7 +32,7 @@ def model_label(backbone: str, arm: str) -> str:
 
 
 def arm_label(arm: str) -> str:
-    return ARMS[arm].label if arm in ARMS else arm
+    return ARMS[arm].label if arm in ARMS else BASELINES.get(arm, arm)
 
 
 def number(value: float | None, decimals: int = 2, signed: bool = False) -> str:

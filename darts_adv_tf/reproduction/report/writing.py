@@ -24,7 +24,7 @@ def write_report(
 
     Args:
         folder: Where; it exists.
-        results: The finished runs, any number of them.
+        results: The finished runs, any number of them, of the same data.
         failed: Those that ended without their files.
         settings: Values of flags, by name; `dataset` decides whether the paper's figures stand
             beside ours, `backbones` names those that have no run yet.
@@ -35,7 +35,6 @@ def write_report(
 
     Raises:
         StorageError: The system refused to write.
-        ValueError: Runs of one backbone and seed were measured on other cases.
     """
     content = gather(results, failed, settings, planned)
     for name, text in csv_files(content).items():

@@ -1,5 +1,6 @@
 """The report's files: they tell the same, and what NumPy makes of the runs."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -163,6 +164,9 @@ def test_the_differences_are_those_of_the_cases(results, folder, markdown):
 
 def test_the_claims_are_told_alike_everywhere(results, folder, page):
     rows = [row for row in read_csv(folder / "claims.csv") if row["figure"] == "mean_iou"]
+    blind = [row for row in rows if row["second"] == "mean_shape"]
+    assert [row["first"] for row in blind] == [*RUN_ARMS] * 2
+    rows = [row for row in rows if row not in blind]
     assert len(rows) == 5 * len(BACKBONES)
     text = (folder / "report.md").read_text(encoding="utf-8")
     box = {row[0]: row[1:] for row in page.tables[""]}
@@ -258,3 +262,33 @@ def test_what_cannot_be_written_is_a_storage_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError):
         write_report(tmp_path / "file", [], [], SETTINGS, 0)
+
+
+def test_versions_are_told_and_so_is_that_they_differ(tmp_path):
+    runs = make_results(tmp_path, ("unet",), ("none", "resnet10"), (0,))
+    write_report(tmp_path, runs, [], SETTINGS, 2)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "tensorflow 2.21.0" in text and "Not all runs had the same versions" not in text
+    runs[1] = dataclasses.replace(runs[1], versions={"tensorflow": "2.22.0"})
+    page = Page(write_report(tmp_path, runs, [], SETTINGS, 2).read_text(encoding="utf-8"))
+    assert "Not all runs had the same versions" in page.text
+    assert "tensorflow 2.21.0; tensorflow 2.22.0." in page.text
+
+
+def test_the_papers_setting_is_called_another_only_where_it_is(tmp_path):
+    runs = make_results(tmp_path, ("unet",), ("none",), (0,))
+    for settings, differs in ((SETTINGS, True), (SETTINGS | {"image_size": "512"}, False)):
+        page = Page(write_report(tmp_path, runs, [], settings, 1).read_text(encoding="utf-8"))
+        assert ("Its setting is another one" in page.text) == differs
+
+
+def test_verdicts_are_counted_by_backbone(tmp_path):
+    runs = make_results(tmp_path, ("unet",), ("none", "resnet10"), SEEDS)
+    settings = SETTINGS | {"backbones": "unet,fcn32s"}
+    page = Page(write_report(tmp_path, runs, [], settings, 12).read_text(encoding="utf-8"))
+    told = "5 claims: with U-Net 1 held, 4 not run; with FCN-32s 5 not run."
+    assert told in page.text
+    box = {row[0]: row[1:] for row in page.tables[""]}
+    (blind,) = [cells for name, cells in box.items() if name.startswith("The segmenter beats")]
+    assert "? undecided" in blind[0] and "1 of 2 arms; the mean training mask" in blind[0]
+    assert "contradicted: alone" in blind[0] and "– not run" in blind[1]

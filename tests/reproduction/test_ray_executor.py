@@ -29,8 +29,12 @@ class FakeRay(types.ModuleType):
         class RayError(Exception):
             pass
 
+        class TaskCancelledError(RayError):
+            pass
+
     def __init__(self, resources):
         super().__init__("ray")
+        self.has_room = True
         self.resources = resources
         self.calls = []
         self.is_up = False
@@ -46,8 +50,12 @@ class FakeRay(types.ModuleType):
     def remote(self, **needs):
         self.calls.append(("remote", needs))
         return lambda function: types.SimpleNamespace(
-            remote=lambda *arguments: _Task(function, arguments)
+            remote=lambda *arguments: _Task(function, arguments, self.has_room)
         )
+
+    def cancel(self, task, force):
+        assert not force, "which would end a run without saving"
+        task.cancel()
 
     def wait(self, tasks, num_returns=1, timeout=None):
         if timeout is None:
@@ -66,13 +74,23 @@ class FakeRay(types.ModuleType):
 
 
 class _Task(threading.Thread):
-    def __init__(self, function, arguments):
+    def __init__(self, function, arguments, has_room):
         super().__init__(daemon=True)
         self.function, self.arguments = function, arguments
         self.result = self.error = None
+        self.waiting = threading.Event()
+        if has_room:
+            self.waiting.set()
         self.start()
 
+    def cancel(self):
+        self.error = FakeRay.exceptions.TaskCancelledError()
+        self.waiting.set()
+
     def run(self):
+        self.waiting.wait()
+        if self.error is not None:
+            return
         try:
             self.result = self.function(*self.arguments)
         except Exception as error:
@@ -185,6 +203,18 @@ def test_a_stop_reaches_the_runs(make_executor, tmp_path):
     assert all_ended(executor, 1)["b"].status == 143 and not (tmp_path / "b").exists()
 
 
+def test_a_stop_takes_back_what_waits_for_room(make_executor, tmp_path):
+    executor, ray = make_executor()
+    ray.has_room = False
+    executor.start("a", python("raise SystemExit(1)"), tmp_path / "a")
+    executor.stop()
+    assert all_ended(executor, 1)["a"].status == 143 and not (tmp_path / "a").exists()
+    # Nor does closing wait for room.
+    executor.start("b", python("raise SystemExit(1)"), tmp_path / "b")
+    executor.close()
+    assert not any(tmp_path.iterdir())
+
+
 def test_closing_leaves_the_cluster_and_no_marker(make_executor, tmp_path):
     executor, ray = make_executor()
     assert len(list(tmp_path.glob(".ray_*"))) == 1
@@ -222,9 +252,9 @@ def test_signals_stay_with_the_program(make_executor):
 def test_a_command_is_run_as_on_this_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     (tmp_path / "marker").touch()
-    log, marker = str(tmp_path / "log"), str(tmp_path / "marker")
+    log, marker, begun = (str(tmp_path / name) for name in ("log", "marker", "begun"))
     status, seconds, machine = run_command(
-        python("import os; print(os.getcwd())"), log, marker, str(tmp_path)
+        python("import os; print(os.getcwd())"), log, marker, begun, str(tmp_path)
     )
     assert status == 0 and seconds > 0 and machine
     assert Path(log).read_text() == f"{tmp_path}\n"

@@ -26,6 +26,8 @@ _ADDRESS = "RAY_ADDRESS"
 _POLL_SECONDS = 0.5
 _NOT_SHARED = 200
 """Where a machine does not see the folder of the matrix; beyond the statuses of commands."""
+_STOPPED = 128 + signal.SIGTERM
+"""Of a run that was stopped before it began."""
 
 
 class RayExecutor:
@@ -34,7 +36,9 @@ class RayExecutor:
     Args:
         parallel: Number of runs at a time on a machine like this one.
         folder: Of the matrix. A file in it tells the tasks whether they see the same folder, and,
-            once it is gone, that they are to stop: each sends SIGTERM to its run, and waits.
+            once it is gone, that they are to stop: each sends SIGTERM to its run, and waits. One
+            beside it for each task that has begun tells which ones would never see that, since
+            they wait for room.
 
     Raises:
         ConfigurationError: Ray is not installed, or there is no cluster at RAY_ADDRESS.
@@ -78,11 +82,15 @@ class RayExecutor:
         self._marker = folder.resolve() / f".ray_{secrets.token_hex(4)}"
         self._marker.touch()
         self._tasks: dict[str, object] = {}
+        self._begun: dict[str, Path] = {}
 
     def start(self, name: str, command: list[str], log: Path) -> None:
         """Hands a run to the cluster."""
+        begun = self._begun[name] = self._marker.with_name(
+            f"{self._marker.name}_{secrets.token_hex(4)}"
+        )
         self._tasks[name] = self._task.remote(
-            command, str(log.resolve()), str(self._marker), os.getcwd()
+            command, str(log.resolve()), str(self._marker), str(begun), os.getcwd()
         )
 
     def ended(self) -> list[Attempt]:
@@ -98,6 +106,8 @@ class RayExecutor:
             del self._tasks[name]
             try:
                 status, seconds, machine = self._ray.get(task)
+            except self._ray.exceptions.TaskCancelledError:
+                status, seconds, machine = _STOPPED, 0.0, ""
             except self._ray.exceptions.RayError as error:
                 # Its machine is gone, or was out of memory.
                 print(f"{name}: {error}", flush=True)
@@ -109,12 +119,17 @@ class RayExecutor:
                     file=self._marker.parent,
                     remedy="Name a --workdir on a shared file system, by the same path everywhere.",
                 )
+            self._begun.pop(name).unlink(missing_ok=True)
             attempts.append(Attempt(name, status, seconds))
         return attempts
 
     def stop(self) -> None:
-        """Asks all runs to save and end."""
+        """Asks all runs to save and end, and takes back those that have not begun."""
+        # In this order: a task tells that it begins, then looks for the marker.
         self._marker.unlink(missing_ok=True)
+        for name, task in self._tasks.items():
+            if not self._begun[name].exists():
+                self._ray.cancel(task, force=False)
 
     def close(self) -> None:
         """Stops what still runs, waits for it, and leaves the cluster."""
@@ -122,16 +137,21 @@ class RayExecutor:
         if self._tasks:
             self._ray.wait(list(self._tasks.values()), num_returns=len(self._tasks))
         self._tasks.clear()
+        for begun in self._begun.values():
+            begun.unlink(missing_ok=True)
         self._ray.shutdown()
 
 
-def run_command(command: list[str], log: str, marker: str, folder: str) -> tuple[int, float, str]:
+def run_command(
+    command: list[str], log: str, marker: str, begun: str, folder: str
+) -> tuple[int, float, str]:
     """Runs a command on a machine of the cluster, until its end or until the marker is gone.
 
     Args:
         command: The program and its arguments.
         log: File to which its stdout and stderr are added.
         marker: File that is there as long as the run is wanted.
+        begun: File that is made to tell that it has begun.
         folder: The current folder of the command.
 
     Returns:
@@ -140,8 +160,9 @@ def run_command(command: list[str], log: str, marker: str, folder: str) -> tuple
     start, machine = time.monotonic(), os.uname().nodename
     if not Path(marker).parent.is_dir():
         return _NOT_SHARED, 0.0, machine
+    Path(begun).touch()
     if not Path(marker).exists():
-        return 128 + signal.SIGTERM, 0.0, machine  # Stopped before it began.
+        return _STOPPED, 0.0, machine
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     cores = tuple(sorted(os.sched_getaffinity(0)))
     with open(log, "ab") as stream:

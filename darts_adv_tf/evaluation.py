@@ -40,9 +40,6 @@ BASELINE_FIGURES = (
 )
 """What metrics.json tells of a baseline, where it tells it of the segmenter."""
 
-BLIND_COLUMN = "mean_iou_of_mean_shape"
-"""The column of per_case.csv for the mean IoU that the mean training mask has there."""
-
 RATIO_COLUMNS = {"masks": "ctr_true", FILE_NAME: "ctr_listed"}
 """The columns of per_case.csv for reference ratios, by where those are from."""
 
@@ -106,7 +103,7 @@ def evaluate_segmenter(
         blind_predictions = np.broadcast_to(blind, labels.shape)
         summary, blind_columns = _measure(labels, blind_predictions, class_names, references)
         if name == "mean_shape":
-            columns[BLIND_COLUMN] = blind_columns["mean_iou"]
+            columns["mean_iou_of_mean_shape"] = blind_columns["mean_iou"]
         metrics["baselines"][name] = {
             key: summary[key] for key in BASELINE_FIGURES if key in summary
         }

@@ -1,5 +1,6 @@
 """A small matrix by real commands: killed in the middle, gone on with, never repeated."""
 
+import csv
 import json
 import os
 import shlex
@@ -116,6 +117,10 @@ def test_the_report_is_there_and_its_claims_are_told(calls, folder):
     assert process.stdout.splitlines()[-1] == "report: matrix/report.html"
     assert "Adversarial training against ResNet10 beats training alone." in process.stdout
     assert "2 of 2 runs" in (folder / "matrix" / "report.html").read_text()
+    with open(folder / "matrix" / "differences.csv", newline="") as file:
+        pairs = [(row["first"], row["second"]) for row in csv.DictReader(file)]
+    blind = [(arm, "mean_shape") for arm in ("none", "resnet10")]
+    assert pairs == [("resnet10", "none"), *blind]
 
 
 def test_arms_share_split_and_settings(calls, folder):

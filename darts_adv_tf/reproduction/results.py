@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.config_file import FILE_NAME as CONFIG_FILE
-from darts_adv_tf.data.split import CASES_FILE
-from darts_adv_tf.evaluation import BLIND_COLUMN
 from darts_adv_tf.genotype import EDGES, GENOTYPE_FILE, PRIMITIVES, Genotype, load_genotype
 from darts_adv_tf.history import ALPHA_FILE, EPOCHS_FILES
 
+# Of per_case.csv, what the mean training mask has there.
+_BLIND_COLUMN = "mean_iou_of_mean_shape"
 # Without which there is nothing to compare.
 _METRICS = ("mean_iou", "mean_iou_organs", "baselines")
 
@@ -85,8 +85,8 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
         workdir,
         _read_metrics(workdir / "metrics.json"),
         _column_of_cases(rows, "mean_iou"),
-        _column_of_cases(rows, BLIND_COLUMN) if rows and BLIND_COLUMN in rows[0] else {},
-        {row["case"]: row["split"] for row in _read_rows(workdir / CASES_FILE)},
+        _column_of_cases(rows, _BLIND_COLUMN) if rows and _BLIND_COLUMN in rows[0] else {},
+        {row["case"]: row["split"] for row in _read_rows(workdir / "cases.csv")},
         json.loads((workdir / CONFIG_FILE).read_text(encoding="utf-8"))["versions"],
         _read_columns(workdir / EPOCHS_FILES["search"]),
         _read_columns(workdir / EPOCHS_FILES["retrain"]),

@@ -185,3 +185,25 @@ def test_what_a_kill_left_in_the_middle_of_a_write_is_removed(tmp_path):
         path.touch()
     History(tmp_path, "search")
     assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_a_figure_keeps_six_digits(tmp_path):
+    make_epoch(
+        History(tmp_path, "retrain"), 1, [{"loss/segmentation": 0.123456}], {"test/x": 1234.56}
+    )
+
+    (row,) = epochs(tmp_path)
+    assert (row["loss/segmentation"], row["test/x"]) == ("0.123456", "1234.56")
+
+
+def test_what_came_after_an_epoch_that_is_made_again_is_gone(tmp_path):
+    history = History(tmp_path, "search")
+    for epoch in (1, 2, 3):
+        make_epoch(history, epoch, [{"loss/segmentation": float(epoch)}])
+        history.record_alpha(epoch, some_op_weights(epoch))
+    resumed = History(tmp_path, "search")
+    make_epoch(resumed, 2, [{"loss/segmentation": 20.0}])
+    resumed.record_alpha(2, some_op_weights(20))
+
+    assert [row["epoch"] for row in epochs(tmp_path, "search")] == ["1", "2"]
+    assert [row["epoch"] for row in read(tmp_path / ALPHA_FILE)] == ["1"] * 28 + ["2"] * 28

@@ -295,3 +295,50 @@ def test_further_claims_are_judged_where_both_of_their_arms_ran():
     assert verdicts(results)["nas", "nas_first_order"] == "held"
     assert ("nas", "nas_segmentation") not in verdicts(results)
     assert ("nas", "nas_first_order") not in verdicts(results[:2])
+
+
+def test_seeds_are_paired_by_their_number_whatever_their_order():
+    results = [
+        *(run("nas", seed, iou) for seed, iou in ((0, 0.9), (1, 0.7), (2, 0.1))),
+        *(run("random", seed, iou, draw=seed) for seed, iou in ((1, 0.5), (0, 0.8))),
+    ]
+    found = {(each.claim.first, each.claim.second): each for each in judge(results)}[
+        "nas", "random"
+    ]
+    # 0.1 and 0.2: t of 1 degree of freedom is 12.7062, the standard error 0.05.
+    assert found.interval == pytest.approx((0.15, 0.15 - 0.63531, 0.15 + 0.63531, 2), abs=1e-5)
+
+
+def test_a_run_without_the_figure_is_no_seed():
+    results = [
+        run(arm, seed, mean_iou_organs=organs)
+        for arm, organs in (("none", 0.5), ("nas", 0.7))
+        for seed in range(2)
+    ]
+    # None stands for nan in metrics.json.
+    results += [run("none", 2, mean_iou_organs=0.5), run("nas", 2, mean_iou_organs=None)]
+    found = {
+        (each.claim.first, each.claim.second): each for each in judge(results, "mean_iou_organs")
+    }
+    assert found["nas", "none"].num_seeds == 2
+    assert found["nas", "none"].interval.mean == pytest.approx(0.2)
+
+
+def test_a_claim_says_which_arms_it_compares():
+    training, searched, resnet10 = "Adversarial training against", "searched", "ResNet10"
+    expected = {
+        ("resnet10", "none"): (training, "ResNet10 beats training alone"),
+        ("nas", "none"): (training, "the searched discriminator beats training alone"),
+        ("nas", "resnet10"): (searched, "matches or beats ResNet10"),
+        ("nas", "random"): (searched, "beats random"),
+        ("resnet10", "random"): (resnet10, "beats random"),
+        ("resnet18", "none"): (training, "ResNet18 beats training alone"),
+        ("nas", "nas_first_order"): ("exact second order", "beats one by the first"),
+        ("nas", "nas_finite_difference"): ("exact second order", "beats one by its finite diff"),
+        ("nas", "nas_segmentation"): ("Eq. 8", "beats one by the segmentation loss"),
+    }
+    claims = {(each.first, each.second): each.text for each in (*CLAIMS, *FURTHER_CLAIMS)}
+    assert claims.keys() == expected.keys()
+    for pair, (first, rest) in expected.items():
+        start, found, _ = claims[pair].partition(rest)
+        assert first in start and found, claims[pair]

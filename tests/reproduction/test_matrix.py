@@ -178,3 +178,26 @@ def test_where_its_files_lay_makes_no_other_run(finished):
 def test_a_broken_configuration_is_told(finished):
     (finished.workdir / "config.json").write_text("{")
     assert not finished.is_finished() and "JSON" in finished.contradiction()
+
+
+def test_a_run_of_another_command_is_another(finished):
+    save_config(
+        dataclasses.replace(finished.config, command="search", model=ModelConfig()),
+        finished.workdir,
+    )
+    assert not finished.is_finished()
+    assert finished.contradiction() == "a run of search, planned train"
+
+
+def test_each_arm_is_called_by_what_makes_it():
+    assert {name: arm.label for name, arm in ARMS.items()} == {
+        "none": "alone",
+        "random": "random",
+        "resnet10": "ResNet10",
+        "resnet18": "ResNet18",
+        "resnet50": "ResNet50",
+        "nas": "NAS",
+        "nas_first_order": "NAS, first order",
+        "nas_finite_difference": "NAS, finite difference",
+        "nas_segmentation": "NAS for the segmentation loss",
+    }

@@ -15,3 +15,11 @@ def test_a_finer_grid_can_do_better_and_descent_comes_closer():
     coarse, fine = ceilings(32), ceilings(128)
     assert coarse[-1] < 0.4 < 0.7 < fine[-1] <= 1
     assert fine == sorted(fine)
+
+
+def test_a_discriminator_tells_such_masks_from_true_ones():
+    flags = ("--image_size=64", "--steps=40", "--discriminator_steps=30")
+    last = run("measure_fcn32s_ceiling.py", *flags).strip().splitlines()[-1]
+    real, fake = (float(word) for word in last.split() if word[0].isdigit())
+    # A coin would have a half each.
+    assert last.startswith("discriminator") and 1 >= (real + fake) / 2 > 0.75

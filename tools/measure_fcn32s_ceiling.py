@@ -8,8 +8,8 @@ to each case's own mask. Prints the overlap that they reach as the descent goes 
 of all cases. No FCN-32s can be expected to do better.
 
 With --discriminator_steps a ResNet10 then learns on a part of the cases to tell these masks from
-the true ones. Where it does so on the other cases too, its verdict says nothing about the weights
-of a segmenter: no FCN-32s can deceive it.
+the true ones. Where it does so on the other cases too, its verdict says little about the weights of
+a segmenter: masks as good as the grid allows do not deceive it.
 """
 
 import sys

@@ -17,6 +17,7 @@ BASELINES = {
     "mean_shape": "blind: the mean training mask",
     "all_background": "blind: background everywhere",
 }
+_IN_AN_ARMS_PLACE = {"mean_shape": "blind mask"}
 DATASETS = {"cx_seg": "CX-SEG", "jsrt": "JSRT"}
 
 
@@ -32,7 +33,8 @@ def model_label(backbone: str, arm: str) -> str:
 
 
 def arm_label(arm: str) -> str:
-    return ARMS[arm].label if arm in ARMS else BASELINES.get(arm, arm)
+    """Also of the blind mask that takes the place of an arm."""
+    return ARMS[arm].label if arm in ARMS else _IN_AN_ARMS_PLACE.get(arm, arm)
 
 
 def number(value: float | None, decimals: int = 2, signed: bool = False) -> str:

@@ -151,6 +151,8 @@ def test_the_differences_are_those_of_the_cases(results, folder, markdown):
         == ("fcn32s", "nas", "resnet10", "1")
     ]
     assert float(row["mean_difference"]) == pytest.approx(differences.mean(), abs=1e-6)
+    pairs = {cells[0] for cells in the(markdown, "FCN-32s: mean IoU of a")}
+    assert {"alone − blind mask", "NAS − blind mask"} <= pairs
     assert int(row["wins"]) == np.sum(differences > 0) and int(row["cases"]) == NUM_CASES
     (shown,) = [
         dict(zip(the(markdown, "FCN-32s: mean IoU of a")[0], cells, strict=True))

@@ -3,15 +3,15 @@
 python -m darts_adv_tf.evaluate --workdir=runs/search-<time>
 """
 
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
 from darts_adv_tf.config import RunConfig
 
 
 def main(config: RunConfig) -> None:
     """Writes metrics.json, per_case.csv and overlays.png anew."""
-    from darts_adv_tf import stages
-    from darts_adv_tf.builder import Builder
-    from darts_adv_tf.reporting.closing_table import files_table, metrics_table
+    from darts_adv_tf.run import stages
+    from darts_adv_tf.run.components import Builder
+    from darts_adv_tf.terminal.closing_table import files_table, metrics_table
 
     builder = Builder(config, continues_run=True)
     print(metrics_table(stages.evaluate(builder, stages.restored_segmenter(builder))))

@@ -3,14 +3,14 @@
 python -m darts_adv_tf.export --workdir=runs/search-<time>
 """
 
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
 from darts_adv_tf.config import RunConfig
 
 
 def main(config: RunConfig) -> None:
     """Writes segmenter/1 anew, checked against the trained model."""
-    from darts_adv_tf import stages
-    from darts_adv_tf.builder import Builder
+    from darts_adv_tf.run import stages
+    from darts_adv_tf.run.components import Builder
 
     builder = Builder(config, continues_run=True)
     print(stages.export(builder, stages.restored_segmenter(builder)))

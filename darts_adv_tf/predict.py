@@ -3,13 +3,13 @@
 python -m darts_adv_tf.predict --workdir=runs/search-<time> --inputs=folder,"more/*.dcm"
 """
 
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
 from darts_adv_tf.config.predict import PredictConfig
 
 
 def main(config: PredictConfig) -> None:
     """Writes labels, overlays, predictions.csv and, where asked for, DICOM Segmentations."""
-    from darts_adv_tf.prediction.run import predict
+    from darts_adv_tf.serving.prediction import predict
 
     predict(config)
 

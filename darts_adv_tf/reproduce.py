@@ -5,7 +5,7 @@ python -m darts_adv_tf.reproduce --experiment=table --backbones=unet --seeds=0,1
 
 import sys
 
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
 from darts_adv_tf.config.reproduce import ReproduceConfig
 
 

@@ -3,14 +3,14 @@
 python -m darts_adv_tf.search --backbone=unet
 """
 
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
 from darts_adv_tf.config import RunConfig
 
 
 def main(config: RunConfig) -> None:
     """The main job; with `retrain_epochs` of 0 it ends once the genotype is derived."""
-    from darts_adv_tf import stages
-    from darts_adv_tf.builder import Builder
+    from darts_adv_tf.run import stages
+    from darts_adv_tf.run.components import Builder
 
     builder = Builder(config)
     stages.begin(builder)

@@ -3,17 +3,17 @@
 python -m darts_adv_tf.train --genotype=runs/search-<time>/genotype.json
 """
 
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.given_architecture import given_genotype
+from darts_adv_tf.run.given_architecture import given_genotype
 
 
 def main(config: RunConfig) -> None:
     """Retraining alone, with a discriminator that needs no search."""
     genotype = given_genotype(config)
 
-    from darts_adv_tf import stages
-    from darts_adv_tf.builder import Builder
+    from darts_adv_tf.run import stages
+    from darts_adv_tf.run.components import Builder
 
     builder = Builder(config)
     stages.begin(builder)

@@ -3,13 +3,13 @@
 python -m darts_adv_tf.verify --dataset=cx_seg --data_dir=<folder>
 """
 
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
 from darts_adv_tf.config.verify import VerifyConfig
 
 
 def main(config: VerifyConfig) -> None:
     """Writes report.html and findings.csv; an error where a finding would spoil training."""
-    from darts_adv_tf.verification import verify
+    from darts_adv_tf.run.verification import verify
 
     verify(config)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.genotype import PRIMITIVES, load_genotype, random_genotype
-from darts_adv_tf.metrics import confusion_matrix, iou
+from darts_adv_tf.evaluation.metrics import confusion_matrix, iou
+from darts_adv_tf.search_space.genotype import PRIMITIVES, load_genotype, random_genotype
 from tests.command_line import TINY, TINY_SEARCH, CommandLine, run_command, write_cx_seg
 from tests.events import read_events
 from tests.phantoms import load_phantoms

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from darts_adv_tf.data.phantom import draw_case
-from darts_adv_tf.model_description import ModelDescription
+from darts_adv_tf.serving.model_description import ModelDescription
 from tests.command_line import run_command
 
 ORGANS = ("left_lung_above", "left_lung_below", "right_lung", "heart")

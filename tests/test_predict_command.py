@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from darts_adv_tf.errors import ConfigurationError
-from darts_adv_tf.run_flags import config_from_flags, help_text
+from darts_adv_tf.cli import config_from_flags, help_text
+from darts_adv_tf.system.errors import ConfigurationError
 from tests.command_line import CommandLine
-from tests.prediction.models import STEP, bright_or_dark, scene, write_foreign, write_run
+from tests.serving.models import STEP, bright_or_dark, scene, write_foreign, write_run
 
 
 @pytest.fixture(scope="module")

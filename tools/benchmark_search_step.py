@@ -35,7 +35,7 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 
 FOLDER = Path(__file__).resolve().parent
 NUM_CLASSES = 4
@@ -119,13 +119,13 @@ class Subject:
 
         self.import_memory = peak_memory()
 
-        from darts_adv_tf.adversarial_game import AdversarialGame
-        from darts_adv_tf.builder import share_cores
+        from darts_adv_tf.adversarial.game import AdversarialGame
         from darts_adv_tf.data.batches import BatchArrays
-        from darts_adv_tf.models.architecture import Architecture
-        from darts_adv_tf.models.discriminator import SearchDiscriminator
-        from darts_adv_tf.models.unet import build_unet
-        from darts_adv_tf.training.search import SearchTrainer
+        from darts_adv_tf.networks.cell_discriminator import SearchDiscriminator
+        from darts_adv_tf.networks.unet import build_unet
+        from darts_adv_tf.search_space.alpha import Architecture
+        from darts_adv_tf.system.devices import share_cores
+        from darts_adv_tf.training.search_trainer import SearchTrainer
 
         # All of this as `Builder` and `stages` do it for a search.
         share_cores()
@@ -200,7 +200,7 @@ def measure_split() -> Figures:
     subject = Subject()
     trainer, (train_batch, val_batch) = subject.trainer, subject.batches
 
-    from darts_adv_tf.training.segmentation import SegmentationTrainer
+    from darts_adv_tf.training.segmentation_trainer import SegmentationTrainer
     from darts_adv_tf.training.trainer import weights
 
     with trainer.strategy.scope():

@@ -13,7 +13,7 @@ from absl import app, flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from darts_adv_tf.data.phantom import DOMAINS, draw_case
-from darts_adv_tf.files import write_bytes
+from darts_adv_tf.system.files import write_bytes
 
 NUM_COLUMNS = 6
 NUM_ROWS = 2

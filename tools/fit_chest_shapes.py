@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from darts_adv_tf.data.chest import ORGANS
 from darts_adv_tf.data.phantom.shape_model import FORMAT, VERSION, Chest
-from darts_adv_tf.errors import DataError, UserError
-from darts_adv_tf.files import write_text
+from darts_adv_tf.system.errors import DataError, UserError
+from darts_adv_tf.system.files import write_text
 
 NUM_POINTS = {
     "left_seam": 10, "left_base": 9, "left_outer": 16, "left_inner": 11,

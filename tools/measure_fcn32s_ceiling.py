@@ -22,12 +22,12 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from darts_adv_tf.adversarial.losses import discriminator_loss, segmentation_loss
 from darts_adv_tf.config import DataConfig, RunConfig
-from darts_adv_tf.data_builder import DataBuilder
-from darts_adv_tf.losses import discriminator_loss, segmentation_loss
-from darts_adv_tf.metrics import confusion_matrix, iou, mean_over_present
-from darts_adv_tf.models.fcn32s import UPSAMPLING
-from darts_adv_tf.models.resnet import ResNetDiscriminator
+from darts_adv_tf.evaluation.metrics import confusion_matrix, iou, mean_over_present
+from darts_adv_tf.networks.fcn32s import UPSAMPLING
+from darts_adv_tf.networks.resnet_discriminator import ResNetDiscriminator
+from darts_adv_tf.run.data_components import DataBuilder
 
 LEARNING_RATE = 0.1
 # As in flags/cx_seg_table_small_fcn32s.flags.

@@ -21,11 +21,11 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from darts_adv_tf.adversarial_game import AdversarialGame, Batch
-from darts_adv_tf.architecture_gradient import architecture_gradient
-from darts_adv_tf.models.architecture import Architecture
-from darts_adv_tf.models.discriminator import CELL_PATTERN, SearchDiscriminator
-from darts_adv_tf.models.unet import build_unet
+from darts_adv_tf.adversarial.architecture_gradient import architecture_gradient
+from darts_adv_tf.adversarial.game import AdversarialGame, Batch
+from darts_adv_tf.networks.cell_discriminator import CELL_PATTERN, SearchDiscriminator
+from darts_adv_tf.networks.unet import build_unet
+from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.training.trainer import weights
 
 NUM_CLASSES = 4

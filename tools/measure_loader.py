@@ -45,7 +45,6 @@ def write_as_cx_seg(folder: Path, collection) -> None:
 
 
 def main(_):
-    from darts_adv_tf.builder import Builder
     from darts_adv_tf.config import (
         AugmentationConfig,
         DataConfig,
@@ -56,6 +55,7 @@ def main(_):
     from darts_adv_tf.data.loading import load
     from darts_adv_tf.data.preparation import Preparation
     from darts_adv_tf.data.sources.registry import find_collection
+    from darts_adv_tf.run.components import Builder
 
     config = RunConfig(
         command="train",

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from darts_adv_tf.config.setting import check_fields, setting
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 
 DATASETS = (
     "phantom",

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from darts_adv_tf.config.setting import check_fields, setting
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 
 BACKBONES = ("unet", "fcn32s")
 RESNETS = ("resnet10", "resnet18", "resnet50")

@@ -4,7 +4,7 @@ import dataclasses
 
 from darts_adv_tf.config.run import RunConfig
 from darts_adv_tf.config.setting import check_fields, setting
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 
 SET_BY_THE_MATRIX = frozenset(
     {

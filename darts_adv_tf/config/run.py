@@ -7,7 +7,7 @@ from darts_adv_tf.config.model import RESNETS, ModelConfig
 from darts_adv_tf.config.reliability import CollapseConfig, ReliabilityConfig
 from darts_adv_tf.config.setting import check_fields, setting
 from darts_adv_tf.config.training import DistributionConfig, TrainingConfig
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 
 RESNET_REDUCTION = 32
 """By how much a ResNet reduces height and width."""

@@ -5,7 +5,7 @@ import math
 import types
 import typing
 
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 
 
 def setting(

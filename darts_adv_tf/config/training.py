@@ -3,7 +3,7 @@
 import dataclasses
 
 from darts_adv_tf.config.setting import check_fields, setting
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection, SizeMismatch
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.formats.decoded_image import Picture
 
 NOTABLE_OVERLAP = 0.02
 """An overlap is reported from this fraction of the smallest organ in it on.

@@ -12,9 +12,9 @@ from typing import Never
 
 import numpy as np
 
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.finding import Finding
-from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.system.errors import ConfigurationError, DataError
 
 
 class SizeMismatch(DataError):

@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 
-from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.data_issue import Finding
 from darts_adv_tf.data.preparation import Preparation
 
 

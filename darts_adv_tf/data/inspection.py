@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from darts_adv_tf.data.collection import Case, Collection
+from darts_adv_tf.data.data_issue import Finding, worst_first
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.data.finding import Finding, worst_first
 from darts_adv_tf.data.leaks import find_leaks
 from darts_adv_tf.data.loading import (
     Progress,
@@ -26,7 +26,7 @@ from darts_adv_tf.data.loading import (
 from darts_adv_tf.data.near_duplicates import find_near_duplicates
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.split import PARTS, Split
-from darts_adv_tf.errors import DataError, UserError
+from darts_adv_tf.system.errors import DataError, UserError
 
 SplitOf = Callable[[Dataset], Split]
 

@@ -8,8 +8,8 @@ from collections import defaultdict
 
 import numpy as np
 
+from darts_adv_tf.data.data_issue import Finding
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.data.finding import Finding
 from darts_adv_tf.data.split import Split
 
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from darts_adv_tf.data.case_checks import check_image, check_masks, check_prepared, check_sizes
 from darts_adv_tf.data.collection import Case, Collection, SizeMismatch
+from darts_adv_tf.data.data_issue import Finding
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.data.decoding.nifti import INFLATED_FILES
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.nifti import INFLATED_FILES
 from darts_adv_tf.data.preparation import Preparation, merge_masks
-from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.system.errors import ConfigurationError, DataError
 
 Progress = Callable[[int, int], None]
 """Called after each case with the number of cases done and of all."""

@@ -13,8 +13,8 @@ from itertools import product
 import cv2
 import numpy as np
 
+from darts_adv_tf.data.data_issue import Finding
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.data.finding import Finding
 from darts_adv_tf.data.leaks import digest, name_sides, side_by_case
 from darts_adv_tf.data.split import Split
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.errors import ConfigurationError, DataError
-from darts_adv_tf.files import write_text
+from darts_adv_tf.system.errors import ConfigurationError, DataError
+from darts_adv_tf.system.files import write_text
 
 CASES_FILE = "cases.csv"
 CASES_HEADER = ("case", "split")

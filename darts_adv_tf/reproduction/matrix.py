@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from darts_adv_tf.config import ModelConfig, RunConfig, TrainingConfig
+from darts_adv_tf.config.config_file import FILE_NAME, load_config
 from darts_adv_tf.config.reproduce import SEARCH_ALONE, SET_BY_THE_MATRIX, ReproduceConfig
-from darts_adv_tf.config_file import FILE_NAME, load_config
-from darts_adv_tf.errors import ConfigurationError, UserError
 from darts_adv_tf.reproduction.arms import ARMS, EXPERIMENTS
+from darts_adv_tf.system.errors import ConfigurationError, UserError
 
 _DEFAULTS = {
     kind: {field.name: field.default for field in dataclasses.fields(kind)}

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TextIO
 
-from darts_adv_tf.reporting.progress import format_duration
 from darts_adv_tf.reproduction.matrix import PlannedRun
 from darts_adv_tf.reproduction.record import MatrixRecord
+from darts_adv_tf.terminal.progress import format_duration
 
 _REDRAW_SECONDS = 1.0
 

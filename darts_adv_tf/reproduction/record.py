@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.errors import ConfigurationError
-from darts_adv_tf.files import write_text
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.matrix import (
     PlannedRun,
@@ -16,6 +14,8 @@ from darts_adv_tf.reproduction.matrix import (
     flat_settings,
     plan_run,
 )
+from darts_adv_tf.system.errors import ConfigurationError
+from darts_adv_tf.system.files import write_text
 
 RECORD_FILE = "matrix.json"
 FORMAT = "darts_adv_tf.matrix"

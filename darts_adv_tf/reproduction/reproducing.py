@@ -4,12 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-from darts_adv_tf import workdir
+from darts_adv_tf.config import workdir
 from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.errors import ConfigurationError
-from darts_adv_tf.interruption import SIGNALS, deferral
-from darts_adv_tf.reporting.progress import format_duration
 from darts_adv_tf.reproduction.executors.attempt import Attempt, Executor, last_words
 from darts_adv_tf.reproduction.executors.local import LocalExecutor
 from darts_adv_tf.reproduction.matrix import PlannedRun, plan
@@ -21,6 +18,9 @@ from darts_adv_tf.reproduction.record import (
     open_record,
 )
 from darts_adv_tf.reproduction.summary import Summary
+from darts_adv_tf.system.errors import ConfigurationError
+from darts_adv_tf.system.interruption import SIGNALS, deferral
+from darts_adv_tf.terminal.progress import format_duration
 
 LOCK_FILE = Path("matrix.lock")
 _POLL_SECONDS = 0.2

@@ -11,9 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.config_file import FILE_NAME as CONFIG_FILE
-from darts_adv_tf.genotype import EDGES, GENOTYPE_FILE, PRIMITIVES, Genotype, load_genotype
-from darts_adv_tf.history import ALPHA_FILE, EPOCHS_FILES
+from darts_adv_tf.config.config_file import FILE_NAME as CONFIG_FILE
+from darts_adv_tf.search_space.genotype import (
+    EDGES,
+    GENOTYPE_FILE,
+    PRIMITIVES,
+    Genotype,
+    load_genotype,
+)
+from darts_adv_tf.training.epoch_log import ALPHA_FILE, EPOCHS_FILES
 
 # Of per_case.csv, what the mean training mask has there.
 _BLIND_COLUMN = "mean_iou_of_mean_shape"

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from darts_adv_tf.errors import DataError
 from darts_adv_tf.reproduction.comparison import FIGURES
 from darts_adv_tf.reproduction.results import RunResult
+from darts_adv_tf.system.errors import DataError
 
 
 def find_other_data(results: Mapping[str, RunResult]) -> dict[str, DataError]:

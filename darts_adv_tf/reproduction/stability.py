@@ -12,10 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from darts_adv_tf.genotype import NUM_KEPT_EDGES, PRIMITIVES, TARGETS, CellEdges, Genotype
-from darts_adv_tf.history import CELL_KINDS
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.results import RunResult
+from darts_adv_tf.search_space.genotype import (
+    NUM_KEPT_EDGES,
+    PRIMITIVES,
+    TARGETS,
+    CellEdges,
+    Genotype,
+)
+from darts_adv_tf.training.epoch_log import CELL_KINDS
 
 
 class Agreement(NamedTuple):

@@ -4,8 +4,6 @@ import time
 import traceback
 from pathlib import Path
 
-from darts_adv_tf.errors import StorageError, UserError
-from darts_adv_tf.reporting.printable import printable
 from darts_adv_tf.reproduction.comparison import judge
 from darts_adv_tf.reproduction.matrix import common_settings
 from darts_adv_tf.reproduction.record import MatrixRecord
@@ -13,6 +11,8 @@ from darts_adv_tf.reproduction.report.failed_run import FailedRun
 from darts_adv_tf.reproduction.report.writing import write_report
 from darts_adv_tf.reproduction.results import RunResult, read_result
 from darts_adv_tf.reproduction.same_data import find_other_data
+from darts_adv_tf.system.errors import StorageError, UserError
+from darts_adv_tf.terminal.printable import printable
 
 _CHEAP_SECONDS = 2.0
 _INTERVAL_SECONDS = 300.0

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from darts_adv_tf.errors import CheckpointError
+from darts_adv_tf.system.errors import CheckpointError
 from darts_adv_tf.training.checkpoint_store import (
     Checkpoint,
     CheckpointStore,

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from darts_adv_tf.errors import CheckpointError, StorageError
-from darts_adv_tf.files import sync_folder, write_synced
+from darts_adv_tf.system.errors import CheckpointError, StorageError
+from darts_adv_tf.system.files import sync_folder, write_synced
 
 FORMAT = "darts_adv_tf.checkpoint"
 FORMAT_VERSION = 1

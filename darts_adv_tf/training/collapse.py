@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping
 
-from darts_adv_tf.genotype import PRIMITIVES
+from darts_adv_tf.search_space.genotype import PRIMITIVES
 
 CELLS = ("normal", "reduction")
 OPERATIONS = ("skip_connect", "none")

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from darts_adv_tf import interruption
-from darts_adv_tf.errors import CheckpointError, NonFiniteError
-from darts_adv_tf.reporting.progress import Progress
+from darts_adv_tf.system import interruption
+from darts_adv_tf.system.errors import CheckpointError, NonFiniteError
+from darts_adv_tf.terminal.progress import Progress
 from darts_adv_tf.training.checkpoint import Checkpoints, differences
 from darts_adv_tf.training.checkpoint_store import Checkpoint
 from darts_adv_tf.training.collapse import CollapseWatch
-from darts_adv_tf.training.monitor import Monitor
+from darts_adv_tf.training.tensorboard import Monitor
 
 Figures = Mapping[str, float]
 NonFinitePolicy = Literal["stop", "skip", "rollback"]

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import Batch, Tensors, Updates
+from darts_adv_tf.adversarial.game import Batch
 from darts_adv_tf.data.batches import BatchArrays
-from darts_adv_tf.distribution import sum_over_replicas
-from darts_adv_tf.training.fused_adam import FusedAdam, handle
-from darts_adv_tf.training.lean_graph import WithoutStackTraces
+from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates
+from darts_adv_tf.tf_graph.fused_adam import FusedAdam, handle
+from darts_adv_tf.tf_graph.replicas import sum_over_replicas
+from darts_adv_tf.tf_graph.stack_filter import WithoutStackTraces
 
 Metrics = dict[str, tf.Tensor]
 

@@ -9,9 +9,9 @@ import pytest
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.case_checks import check_image, check_masks, check_prepared, check_sizes
 from darts_adv_tf.data.collection import Case, Collection
-from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.formats.decoded_image import Picture
 from darts_adv_tf.data.sources.phantom import make_phantoms
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 
 NAMES = (*chest.ORGANS, "left_clavicle", "right_clavicle")
 # Rows from and to, columns from and to. The patient's left is on the right.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.data.chest import CLASS_NAMES
+from darts_adv_tf.data.data_issue import Finding
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.data.finding import Finding
 from darts_adv_tf.data.preparation import Preparation
 
 GOOD = {

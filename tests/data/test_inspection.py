@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.data.collection import made_or_broken
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.finding import KINDS, Finding, worst_first
+from darts_adv_tf.data.data_issue import KINDS, Finding, worst_first
+from darts_adv_tf.data.formats.decoded_image import Picture
 from darts_adv_tf.data.inspection import inspect
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources.phantom import make_phantoms
 from darts_adv_tf.data.split import split_at_random
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 
 SIZE = 64
 NUM_CASES = 8

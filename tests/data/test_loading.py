@@ -7,12 +7,12 @@ import pytest
 
 from darts_adv_tf.data import chest, loading
 from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.finding import KINDS
+from darts_adv_tf.data.data_issue import KINDS
+from darts_adv_tf.data.formats.decoded_image import Picture
 from darts_adv_tf.data.loading import load, match_range, read_cases
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources.planes import read_masks
-from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.system.errors import ConfigurationError, DataError
 from tests.data.sources.fixtures import write_mask
 
 SIZE = 8

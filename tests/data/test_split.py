@@ -17,7 +17,7 @@ from darts_adv_tf.data.split import (
     split_into_folds,
     write_cases_csv,
 )
-from darts_adv_tf.errors import ConfigurationError, DataError, StorageError
+from darts_adv_tf.system.errors import ConfigurationError, DataError, StorageError
 
 
 def one_each(num_cases):

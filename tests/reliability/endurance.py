@@ -11,8 +11,6 @@ from pathlib import Path
 
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from darts_adv_tf import stages
-from darts_adv_tf.builder import Builder
 from darts_adv_tf.config import (
     DataConfig,
     ModelConfig,
@@ -20,7 +18,9 @@ from darts_adv_tf.config import (
     RunConfig,
     TrainingConfig,
 )
-from darts_adv_tf.training.search import SearchTrainer
+from darts_adv_tf.run import stages
+from darts_adv_tf.run.components import Builder
+from darts_adv_tf.training.search_trainer import SearchTrainer
 
 
 def count_graphs() -> list[int]:

@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
 
 PHASES = ("search", "retrain")
 STAGES = ("begin", "search", "keep_genotype", "retrain", "evaluate", "export")
@@ -72,7 +72,7 @@ class SystemCalls:
 
 def announce_stages(record: Record):
     """Adds the beginning of every stage."""
-    from darts_adv_tf import stages
+    from darts_adv_tf.run import stages
 
     def announced(name: str):
         stage = getattr(stages, name)
@@ -90,7 +90,7 @@ def announce_stages(record: Record):
 
 def announce_steps(record: Record):
     """Adds every step that is done."""
-    from darts_adv_tf.reporting.progress import Progress
+    from darts_adv_tf.terminal.progress import Progress
 
     update = Progress.update
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darts_adv_tf import files
-from darts_adv_tf.errors import StorageError
+from darts_adv_tf.system import files
+from darts_adv_tf.system.errors import StorageError
 from darts_adv_tf.training import checkpoint_store
 from darts_adv_tf.training.checkpoint import Checkpoints, folder_of
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
@@ -288,7 +288,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 
-from darts_adv_tf.errors import StorageError
+from darts_adv_tf.system.errors import StorageError
 from darts_adv_tf.training.checkpoint import Checkpoints
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
 

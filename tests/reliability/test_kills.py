@@ -38,7 +38,7 @@ import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from darts_adv_tf.errors import UserError
+from darts_adv_tf.system.errors import UserError
 from darts_adv_tf.training.checkpoint import folder_of
 from darts_adv_tf.training.checkpoint_store import MANIFEST, Checkpoint, CheckpointStore
 from tests.command_line import REPOSITORY

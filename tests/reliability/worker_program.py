@@ -14,8 +14,8 @@ search step of that number.
 import os
 import sys
 
-from darts_adv_tf.cluster import VARIABLE, read_cluster
-from darts_adv_tf.command import run
+from darts_adv_tf.cli.main import run
+from darts_adv_tf.system.cluster import VARIABLE, read_cluster
 
 # What brings TensorFlow is imported where it is needed, as the command does, which quiets it.
 NUM_STEPS = 3
@@ -25,7 +25,7 @@ def double(results: str, flags: list[str]):
     import numpy as np
     import tensorflow as tf
 
-    from darts_adv_tf.builder import join_workers
+    from darts_adv_tf.system.devices import join_workers
     from tests.training.two_replicas import (
         TRAIN_CASES,
         VAL_CASES,
@@ -71,9 +71,10 @@ def double(results: str, flags: list[str]):
 
 def impatient(seconds: str, flags: list[str]):
     def main(config):
-        from darts_adv_tf import builder, search
+        from darts_adv_tf import search
+        from darts_adv_tf.system import devices
 
-        builder.START_SECONDS = int(seconds)
+        devices.START_SECONDS = int(seconds)
         search.main(config)
 
     run(main, "search", flags)
@@ -92,7 +93,7 @@ def astray(number: str, flags: list[str]):
 def lead_astray(number: int):
     import numpy as np
 
-    from darts_adv_tf.training.search import SearchTrainer
+    from darts_adv_tf.training.search_trainer import SearchTrainer
 
     step = SearchTrainer.step
     num_done = [0]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darts_adv_tf.cluster import VARIABLE
+from darts_adv_tf.system.cluster import VARIABLE
 from darts_adv_tf.training.checkpoint import folder_of
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
 from tests.command_line import REPOSITORY

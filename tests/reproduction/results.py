@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from darts_adv_tf.genotype import EDGES, PRIMITIVES, derive
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.results import RunResult
+from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES, derive
 
 LEVELS = {"none": 0.70, "random": 0.68, "resnet10": 0.78, "resnet50": 0.69, "nas": 0.77}
 """The mean IoU around which an arm's runs lie; 0.74 in the others."""

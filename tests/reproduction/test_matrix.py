@@ -6,15 +6,15 @@ import shutil
 import pytest
 
 from darts_adv_tf.config import ModelConfig, RunConfig, TrainingConfig
+from darts_adv_tf.config.config_file import save_config
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.config_file import save_config
-from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.reproduction.arms import ARMS, EXPERIMENTS
 from darts_adv_tf.reproduction.matrix import (
     base_from_settings,
     common_settings,
     plan,
 )
+from darts_adv_tf.system.errors import ConfigurationError
 
 
 def planned(**settings):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.reproduction.executors.ray import RayExecutor, run_command
+from darts_adv_tf.system.errors import ConfigurationError
 
 REPOSITORY = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 30

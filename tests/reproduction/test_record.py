@@ -7,9 +7,9 @@ import pytest
 
 from darts_adv_tf.config import DataConfig, RunConfig, TrainingConfig
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.errors import ConfigurationError
 from darts_adv_tf.reproduction.matrix import plan
 from darts_adv_tf.reproduction.record import RunState, load_record, open_record
+from darts_adv_tf.system.errors import ConfigurationError
 
 BASE = RunConfig(training=TrainingConfig(batch_size=2, test_every=1))
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from darts_adv_tf import interruption
+from darts_adv_tf.config.config_file import save_config, to_json
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.config_file import save_config, to_json
-from darts_adv_tf.errors import ConfigurationError
-from darts_adv_tf.interruption import Interrupted
 from darts_adv_tf.reproduction import reproducing, summary
 from darts_adv_tf.reproduction.reproducing import reproduce
+from darts_adv_tf.system import interruption
+from darts_adv_tf.system.errors import ConfigurationError
+from darts_adv_tf.system.interruption import Interrupted
 
 METRICS = json.dumps(
     {

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.config_file import save_config, versions
-from darts_adv_tf.genotype import random_genotype, save_genotype
-from darts_adv_tf.history import History
+from darts_adv_tf.config.config_file import save_config, versions
 from darts_adv_tf.reproduction.results import read_result
+from darts_adv_tf.search_space.genotype import random_genotype, save_genotype
+from darts_adv_tf.training.epoch_log import History
 
 METRICS = {"mean_iou": 0.7, "mean_iou_organs": 0.6, "baselines": {}}
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from darts_adv_tf.errors import DataError
 from darts_adv_tf.reproduction.same_data import find_other_data
+from darts_adv_tf.system.errors import DataError
 from tests.reproduction.results import make_results
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darts_adv_tf.genotype import Genotype, derive
 from darts_adv_tf.reproduction.results import RunResult
 from darts_adv_tf.reproduction.stability import (
     Agreement,
@@ -13,6 +12,7 @@ from darts_adv_tf.reproduction.stability import (
     expected_agreement,
     stability,
 )
+from darts_adv_tf.search_space.genotype import Genotype, derive
 
 FIRST = (
     (("sep_conv_3x3", 0), ("skip_connect", 1)),

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from darts_adv_tf.config.config_file import save_config
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.config_file import save_config
 from darts_adv_tf.reproduction import summary
 from darts_adv_tf.reproduction.matrix import plan
 from darts_adv_tf.reproduction.record import MatrixRecord

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.builder import Builder
 from darts_adv_tf.config import (
     DataConfig,
     DistributionConfig,
@@ -22,10 +21,11 @@ from darts_adv_tf.config import (
     RunConfig,
     TrainingConfig,
 )
-from darts_adv_tf.errors import CheckpointError, StorageError
-from darts_adv_tf.genotype import derive
-from darts_adv_tf.models.fcn32s import build_fcn32s
-from darts_adv_tf.models.unet import build_unet
+from darts_adv_tf.networks.fcn32s import build_fcn32s
+from darts_adv_tf.networks.unet import build_unet
+from darts_adv_tf.run.components import Builder
+from darts_adv_tf.search_space.genotype import derive
+from darts_adv_tf.system.errors import CheckpointError, StorageError
 from darts_adv_tf.training.checkpoint import (
     Checkpoints,
     assign,

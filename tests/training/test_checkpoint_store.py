@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darts_adv_tf.errors import CheckpointError, StorageError
+from darts_adv_tf.system.errors import CheckpointError, StorageError
 from darts_adv_tf.training.checkpoint_store import (
     CHECKSUMS,
     MANIFEST,

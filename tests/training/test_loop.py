@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from darts_adv_tf import interruption
-from darts_adv_tf.errors import CheckpointError, NonFiniteError, StorageError
-from darts_adv_tf.interruption import Interrupted
+from darts_adv_tf.system import interruption
+from darts_adv_tf.system.errors import CheckpointError, NonFiniteError, StorageError
+from darts_adv_tf.system.interruption import Interrupted
 from darts_adv_tf.training.checkpoint import Checkpoints
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
 from darts_adv_tf.training.collapse import Collapse

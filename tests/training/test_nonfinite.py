@@ -6,11 +6,11 @@ from functools import cache
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.models.architecture import Architecture
-from darts_adv_tf.training.adversarial import AdversarialTrainer
-from darts_adv_tf.training.search import SearchTrainer
-from darts_adv_tf.training.segmentation import SegmentationTrainer
-from tests.tiny_players import tiny_alpha, tiny_cases, tiny_game
+from darts_adv_tf.search_space.alpha import Architecture
+from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
+from darts_adv_tf.training.search_trainer import SearchTrainer
+from darts_adv_tf.training.segmentation_trainer import SegmentationTrainer
+from tests.adversarial.tiny_players import tiny_alpha, tiny_cases, tiny_game
 from tests.training.taking import taking
 
 # Powers of two, for rates are kept in float32.

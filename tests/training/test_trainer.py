@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from darts_adv_tf.training.trainer import Trainer, make_optimizer, weights
-from tests.tiny_players import tiny_game
+from tests.adversarial.tiny_players import tiny_game
 from tests.training.taking import taking
 
 take = taking(

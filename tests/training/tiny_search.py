@@ -12,16 +12,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame
-from darts_adv_tf.config_file import versions
-from darts_adv_tf.models.architecture import Architecture
-from darts_adv_tf.models.discriminator import SearchDiscriminator
+from darts_adv_tf.adversarial.game import AdversarialGame
+from darts_adv_tf.config.config_file import versions
+from darts_adv_tf.networks.cell_discriminator import SearchDiscriminator
+from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.training.checkpoint import Checkpoints, Part, folder_of, named
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
 from darts_adv_tf.training.collapse import CollapseWatch, Thresholds
 from darts_adv_tf.training.loop import SaveInterval, TrainingLoop
-from darts_adv_tf.training.monitor import Monitor
-from darts_adv_tf.training.search import SearchTrainer
+from darts_adv_tf.training.search_trainer import SearchTrainer
+from darts_adv_tf.training.tensorboard import Monitor
 from tests.training.taking import taking
 
 SIZE, NUM_CLASSES, SEGMENTER_WIDTH, DISCRIMINATOR_CHANNELS = 16, 3, 2, 2

@@ -14,17 +14,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.adversarial_game import AdversarialGame
-from darts_adv_tf.errors import ConfigurationError
-from darts_adv_tf.layers.normalization import Normalization
-from darts_adv_tf.models.architecture import Architecture
-from darts_adv_tf.models.discriminator import SearchDiscriminator
-from darts_adv_tf.models.own_segmenter import OwnSegmenter
-from darts_adv_tf.models.resnet import ResNetDiscriminator
-from darts_adv_tf.training.adversarial import AdversarialTrainer
-from darts_adv_tf.training.search import SearchTrainer
+from darts_adv_tf.adversarial.game import AdversarialGame
+from darts_adv_tf.networks.cell_discriminator import SearchDiscriminator
+from darts_adv_tf.networks.plugin import OwnSegmenter
+from darts_adv_tf.networks.resnet_discriminator import ResNetDiscriminator
+from darts_adv_tf.search_space.alpha import Architecture
+from darts_adv_tf.system.errors import ConfigurationError
+from darts_adv_tf.tf_graph.normalization import Normalization
+from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
+from darts_adv_tf.training.search_trainer import SearchTrainer
 from darts_adv_tf.training.trainer import are_finite
-from tests.tiny_players import CHANNELS, CLASSES, TinyDiscriminator, TinySegmenter, judge
+from tests.adversarial.tiny_players import (
+    CHANNELS,
+    CLASSES,
+    TinyDiscriminator,
+    TinySegmenter,
+    judge,
+)
 from tests.training.taking import taking
 
 SIZE, GLOBAL_BATCH, NUM_STEPS, MOMENTUM = 12, 4, 3, 0.75

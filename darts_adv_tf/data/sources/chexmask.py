@@ -26,12 +26,12 @@ import numpy as np
 
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.decoding.reading import PICTURE_SUFFIXES, read_picture
-from darts_adv_tf.data.decoding.regular_file import open_to_decode
-from darts_adv_tf.data.decoding.run_length import decode_run_length
+from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.reading import PICTURE_SUFFIXES, read_picture
+from darts_adv_tf.data.formats.regular_file import open_to_decode
+from darts_adv_tf.data.formats.run_length import decode_run_length
 from darts_adv_tf.data.sources.folder import files_below, left_out, require_folders, stem_of
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 
 IMAGE_COLUMNS = ("Image Index", "Path", "dicom_id", "ImageID", "image_id", "Image ID")
 """The image, in the tables of ChestX-ray8, CheXpert, MIMIC-CXR-JPG, PadChest and VinDr-CXR."""

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection
-from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.data_issue import Finding
 from darts_adv_tf.data.sources.folder import (
     is_file,
     is_folder,

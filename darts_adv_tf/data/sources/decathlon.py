@@ -17,13 +17,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.decoding.reading import PICTURE_SUFFIXES
+from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.reading import PICTURE_SUFFIXES
 from darts_adv_tf.data.sources.description import FILE_NAME, MAXIMUM_CLASSES, Description
 from darts_adv_tf.data.sources.folder import is_file, require_folders, stem_of
 from darts_adv_tf.data.sources.index_mask import IndexMeaning
 from darts_adv_tf.data.sources.planes import find_planes, read_plane
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 
 
 def find_decathlon(data_dir: Path) -> Collection:

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from darts_adv_tf.data.decoding.regular_file import open_to_decode
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.data.formats.regular_file import open_to_decode
+from darts_adv_tf.system.errors import DataError
+from darts_adv_tf.system.files import without_repetition
 
 FILE_NAME = "dataset.json"
 MAXIMUM_BYTES = 2**25
@@ -32,7 +33,7 @@ class Description:
         with open_to_decode(path, "a JSON text", MAXIMUM_BYTES) as stream:
             self._document = json.loads(
                 stream.read().decode("utf-8-sig"),
-                object_pairs_hook=_without_repetition,
+                object_pairs_hook=without_repetition,
                 parse_constant=_refuse_constant,
             )
             # A text that is none, such as half of a surrogate pair, can be neither printed nor be
@@ -98,14 +99,6 @@ class Description:
 def is_whole_number(value: object) -> bool:
     """Whether a decoded value is a whole number, which true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _without_repetition(pairs: list[tuple[str, object]]) -> dict:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} twice")
-    return document
 
 
 def _refuse_constant(name: str):

@@ -8,8 +8,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from darts_adv_tf.data.finding import Finding
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.system.errors import DataError
 
 
 def is_folder(path: Path) -> bool:

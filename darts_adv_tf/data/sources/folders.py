@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.decoding.reading import PICTURE_SUFFIXES
+from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.reading import PICTURE_SUFFIXES
 from darts_adv_tf.data.sources.description import MAXIMUM_CLASSES
 from darts_adv_tf.data.sources.folder import (
     files_by_stem,
@@ -36,7 +36,7 @@ from darts_adv_tf.data.sources.folder import (
 from darts_adv_tf.data.sources.index_mask import IndexMeaning
 from darts_adv_tf.data.sources.mask_folders import find_cases
 from darts_adv_tf.data.sources.planes import find_planes, read_plane
-from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.system.errors import ConfigurationError, DataError
 
 _RULE = "A folder of images holds images/, and either masks/<class>/ or labels/."
 _REMEDY = "Let --data_dir name such a folder; docs/datasets.md shows both layouts."

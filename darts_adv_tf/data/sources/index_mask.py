@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data.sources.planes import read_values
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,12 +29,12 @@ import numpy as np
 
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.decoding.jsrt_raw import read_jsrt_raw
-from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.jsrt_raw import read_jsrt_raw
 from darts_adv_tf.data.sources.cx_seg import find_cx_seg
 from darts_adv_tf.data.sources.folder import files_below, is_folder, left_out, require_folders
 from darts_adv_tf.data.sources.planes import read_masks
-from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.system.errors import ConfigurationError, DataError
 
 CLAVICLES = ("left_clavicle", "right_clavicle")
 ALL_ORGANS = (*chest.ORGANS, *CLAVICLES)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data.collection import Case, made_or_broken
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.finding import Finding
+from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.formats.decoded_image import Picture
 from darts_adv_tf.data.sources.folder import files_by_stem, left_out
 from darts_adv_tf.data.sources.planes import find_planes, read_masks, read_plane
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 
 
 def find_cases(

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.formats.decoded_image import Picture
 from darts_adv_tf.data.sources.description import (
     FILE_NAME,
     MAXIMUM_CLASSES,
@@ -32,7 +32,7 @@ from darts_adv_tf.data.sources.description import (
 from darts_adv_tf.data.sources.folder import files_by_stem, left_out, require_folders
 from darts_adv_tf.data.sources.index_mask import IndexMeaning
 from darts_adv_tf.data.sources.planes import find_planes, read_plane
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 
 FILE_ENDINGS = (".png", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz")
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection
-from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.formats.decoded_image import Picture
 from darts_adv_tf.data.phantom import INTENSITY_MAXIMUM, SMALLEST_IMAGE_SIZE, draw_case
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 
 
 def make_phantoms(image_size: int, num_cases: int, seed: int, domain: str) -> Collection:

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data.collection import SizeMismatch
-from darts_adv_tf.data.decoding.nifti import NIFTI_SUFFIXES, num_slices, read_nifti, read_nifti_mask
-from darts_adv_tf.data.decoding.picture import Picture
-from darts_adv_tf.data.decoding.raster import read_index_mask, read_mask
-from darts_adv_tf.data.decoding.reading import read_picture
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.nifti import NIFTI_SUFFIXES, num_slices, read_nifti, read_nifti_mask
+from darts_adv_tf.data.formats.raster import read_index_mask, read_mask
+from darts_adv_tf.data.formats.reading import read_picture
+from darts_adv_tf.system.errors import DataError
 
 
 def find_planes(name: str, files: Sequence[Path]) -> list[tuple[str, int]]:

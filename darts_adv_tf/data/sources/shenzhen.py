@@ -17,7 +17,7 @@ from pathlib import Path
 from darts_adv_tf.data.collection import Collection
 from darts_adv_tf.data.sources.folder import files_by_stem, is_folder, left_out, require_folders
 from darts_adv_tf.data.sources.mask_folders import make_cases
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 
 _MASK_DIRS = ("mask/mask", "masks", "mask")
 _RULE = "A Shenzhen folder holds CXR_png/, and mask/ with files <name of the image>_mask.png."

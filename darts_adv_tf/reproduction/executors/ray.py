@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from darts_adv_tf.errors import ConfigurationError
-from darts_adv_tf.interruption import SIGNALS
 from darts_adv_tf.reproduction.executors.attempt import Attempt
 from darts_adv_tf.reproduction.executors.local import LOG_ENVIRONMENT, bound
 from darts_adv_tf.reproduction.executors.shares import list_gpus
+from darts_adv_tf.system.errors import ConfigurationError
+from darts_adv_tf.system.interruption import SIGNALS
 
 _ADDRESS = "RAY_ADDRESS"
 _POLL_SECONDS = 0.5

@@ -9,14 +9,14 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 
-from darts_adv_tf.genotype import PRIMITIVES
-from darts_adv_tf.history import CELL_KINDS
-from darts_adv_tf.reporting.printable import printable
 from darts_adv_tf.reproduction.comparison import FIGURES
 from darts_adv_tf.reproduction.paper import published_difference, published_iou
 from darts_adv_tf.reproduction.report.bands import FEWEST_FOR_INTERVAL, band
 from darts_adv_tf.reproduction.report.content import Content
 from darts_adv_tf.reproduction.statistics import Interval
+from darts_adv_tf.search_space.genotype import PRIMITIVES
+from darts_adv_tf.terminal.printable import printable
+from darts_adv_tf.training.epoch_log import CELL_KINDS
 
 CURVES = {
     "search": ("loss/validation", "loss/segmentation", "loss/adversarial", "loss/discriminator"),

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from darts_adv_tf.reporting.web_page import as_html
+from darts_adv_tf.pages.web_page import as_html
 
 JPEG_QUALITY = 82
 PALETTE = 48

@@ -1,11 +1,11 @@
 """The report as Markdown: the same verdicts and tables, without the pictures."""
 
-from darts_adv_tf.reporting.printable import printable
 from darts_adv_tf.reproduction.comparison import BLIND_CLAIM
 from darts_adv_tf.reproduction.report import claims, tables, words
 from darts_adv_tf.reproduction.report.content import CLAIM_FIGURES, Content
 from darts_adv_tf.reproduction.report.table import Table, as_markdown
 from darts_adv_tf.reproduction.report.wording import backbone_label
+from darts_adv_tf.terminal.printable import printable
 
 
 def report_markdown(content: Content) -> str:

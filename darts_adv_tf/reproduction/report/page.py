@@ -1,8 +1,9 @@
 """The report as one HTML page with its pictures inside, which loads and runs nothing."""
 
-from darts_adv_tf.reporting.web_page import as_html, web_page
+from darts_adv_tf.pages.web_page import as_html, web_page
 from darts_adv_tf.reproduction.comparison import BLIND_CLAIM, Claim
-from darts_adv_tf.reproduction.report import claims, figures, tables, words
+from darts_adv_tf.reproduction.report import claims, tables, words
+from darts_adv_tf.reproduction.report import plots as figures
 from darts_adv_tf.reproduction.report.content import CLAIM_FIGURES, Content
 from darts_adv_tf.reproduction.report.style import STYLE
 from darts_adv_tf.reproduction.report.table import Table

@@ -5,8 +5,8 @@ import html
 import re
 from collections.abc import Sequence
 
-from darts_adv_tf.reporting.printable import printable
-from darts_adv_tf.reporting.web_page import as_html
+from darts_adv_tf.pages.web_page import as_html
+from darts_adv_tf.terminal.printable import printable
 
 NARROW = 4
 """Columns of a table that does not fill the page."""

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from darts_adv_tf.genotype import EDGES, PRIMITIVES
-from darts_adv_tf.history import CELL_KINDS
 from darts_adv_tf.reproduction.comparison import PAIRS, ArmSummary, BaselineSummary
 from darts_adv_tf.reproduction.paper import SETTING, TABLES, published_iou
 from darts_adv_tf.reproduction.report.content import Content
@@ -21,6 +19,8 @@ from darts_adv_tf.reproduction.report.wording import (
     probability,
 )
 from darts_adv_tf.reproduction.statistics import Interval
+from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES
+from darts_adv_tf.training.epoch_log import CELL_KINDS
 
 FIGURE_COLUMNS = {
     "mean_iou": ("mean IoU, %", 100, max),

@@ -6,9 +6,9 @@ points (hundredths), as the paper prints them.
 
 import math
 
-from darts_adv_tf.reporting.printable import printable
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.statistics import Interval
+from darts_adv_tf.terminal.printable import printable
 
 ABSENT = "–"
 

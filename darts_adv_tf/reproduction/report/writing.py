@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from darts_adv_tf.files import write_text
 from darts_adv_tf.reproduction.report.comma_separated import csv_files
 from darts_adv_tf.reproduction.report.content import gather
 from darts_adv_tf.reproduction.report.failed_run import FailedRun
 from darts_adv_tf.reproduction.report.markdown import report_markdown
 from darts_adv_tf.reproduction.report.page import report_page
 from darts_adv_tf.reproduction.results import RunResult
+from darts_adv_tf.system.files import write_text
 
 
 def write_report(

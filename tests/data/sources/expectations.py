@@ -7,7 +7,7 @@ import pytest
 
 from darts_adv_tf.data.loading import load
 from darts_adv_tf.data.preparation import Preparation
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 from tests.data.sources.fixtures import SIZE, Written
 
 

@@ -9,7 +9,7 @@ from darts_adv_tf.data.phantom import draw_case
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources import mask_folders
 from darts_adv_tf.data.sources.cx_seg import find_cx_seg
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 from tests.data.sources.expectations import assert_broken, assert_holds
 from tests.data.sources.fixtures import (
     CHEST_ORGANS,

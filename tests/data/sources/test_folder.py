@@ -11,7 +11,7 @@ from darts_adv_tf.data.sources.folder import (
     list_folder,
     stem_of,
 )
-from darts_adv_tf.errors import DataError
+from darts_adv_tf.system.errors import DataError
 from tests.data.sources.expectations import assert_refused
 
 LONGEST = "é" * 125 + ".png"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.data.sources.folders import find_folders
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 from tests.data.sources.expectations import assert_broken, assert_holds, assert_refused
 from tests.data.sources.fixtures import (
     SHAPES,

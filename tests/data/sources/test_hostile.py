@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.data.sources.registry import SOURCES, find_collection
-from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.system.errors import ConfigurationError, DataError
 from tests.data.sources.fixtures import SHAPES
 from tests.data.sources.test_registry import WRITERS
 

@@ -6,7 +6,7 @@ import pytest
 from darts_adv_tf.data.loading import load
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources.jsrt import find_jsrt, fold_of
-from darts_adv_tf.errors import ConfigurationError
+from darts_adv_tf.system.errors import ConfigurationError
 from tests.data.sources.expectations import assert_broken, assert_holds, assert_refused
 from tests.data.sources.fixtures import JSRT_CASES, SIZE, write_cx_seg, write_jsrt, write_mask
 

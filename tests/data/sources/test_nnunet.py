@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from darts_adv_tf.data.decoding.picture import Picture
+from darts_adv_tf.data.formats.decoded_image import Picture
 from darts_adv_tf.data.loading import load
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources.nnunet import find_nnunet, join_channels
@@ -183,7 +183,7 @@ def test_a_folder_without_labels_is_refused(tmp_path):
         ("[1]", "[1]"),
         ("null", "None"),
         ("[" * 100_000, "RecursionError"),
-        ('{"labels": 1, "labels": 2}', "'labels' twice"),
+        ('{"labels": 1, "labels": 2}', "the key 'labels' stands there twice"),
         ('{"labels": {"a": NaN}}', "NaN"),
         ('{"labels": {"a": ' + "9" * 5000 + "}}", "digits"),
         ('{"labels": "\\ud800"}', "surrogates"),

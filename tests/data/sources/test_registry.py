@@ -2,7 +2,7 @@ import pytest
 
 from darts_adv_tf.config import data as data_config
 from darts_adv_tf.data.sources.registry import SOURCES, find_collection
-from darts_adv_tf.errors import ConfigurationError, DataError
+from darts_adv_tf.system.errors import ConfigurationError, DataError
 from tests.data.sources.fixtures import (
     SHAPES,
     write_chexmask,

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from darts_adv_tf.genotype import PRIMITIVES
-from darts_adv_tf.reproduction.report import figures
-from darts_adv_tf.reproduction.report.alpha_curves_figure import draw_alpha
+from darts_adv_tf.reproduction.report import plots as figures
+from darts_adv_tf.reproduction.report.alpha_curves_plot import draw_alpha
 from darts_adv_tf.reproduction.report.bands import Band
 from darts_adv_tf.reproduction.report.content import gather
-from darts_adv_tf.reproduction.report.curves_figure import draw_curves
+from darts_adv_tf.reproduction.report.curves_plot import draw_curves
 from darts_adv_tf.reproduction.report.tables import mean_entropy
+from darts_adv_tf.search_space.genotype import PRIMITIVES
 from tests.reproduction.results import make_result, make_results
 
 

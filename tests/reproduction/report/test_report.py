@@ -6,9 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from darts_adv_tf.errors import StorageError
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.report import FailedRun, write_report
+from darts_adv_tf.system.errors import StorageError
 from tests.reproduction.report.reading import Page, figure, markdown_tables, read_csv
 from tests.reproduction.results import EPOCHS, NUM_CASES, make_result, make_results
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darts_adv_tf.genotype import PRIMITIVES
 from darts_adv_tf.reproduction.comparison import PAIRS, compare_cases
 from darts_adv_tf.reproduction.report import claims, tables
 from darts_adv_tf.reproduction.report.comma_separated import csv_files
@@ -15,6 +14,7 @@ from darts_adv_tf.reproduction.report.content import gather
 from darts_adv_tf.reproduction.report.wording import bounds, number, probability
 from darts_adv_tf.reproduction.stability import stability
 from darts_adv_tf.reproduction.statistics import Interval
+from darts_adv_tf.search_space.genotype import PRIMITIVES
 from tests.reproduction.report.reading import figure
 from tests.reproduction.results import make_result, make_results
 

@@ -1,0 +1,256 @@
+"""Segmenter against discriminator, as pure functions of theta, phi and alpha.
+
+Legend: N batch of this replica, H, W, K classes.
+"""
+
+from typing import Literal, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from darts_adv_tf.adversarial.losses import adversarial_loss, discriminator_loss, segmentation_loss
+from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates, call_in_training
+from darts_adv_tf.tf_graph.rematerialization import differentiated_by
+
+ArchitectureObjective = Literal["discriminator", "segmentation"]
+
+
+class Batch(NamedTuple):
+    """Images and labels of one replica.
+
+    Attributes:
+        images: (N, H, W, channels), preprocessed.
+        labels: (N, H, W), class indices.
+    """
+
+    images: tf.Tensor
+    labels: tf.Tensor
+
+
+class Losses(NamedTuple):
+    """Scalars: this replica's share of the mean over the global batch.
+
+    `adversarial` is weighted by lambda_adv.
+    """
+
+    segmentation: tf.Tensor
+    adversarial: tf.Tensor
+    discriminator: tf.Tensor
+    real_accuracy: tf.Tensor
+    fake_accuracy: tf.Tensor
+
+
+class TrainingGradients(NamedTuple):
+    """The gradients that one training batch gives, of this replica's share of the losses.
+
+    Attributes:
+        by_theta: Of Eq. 1, one a weight of the segmenter.
+        by_phi: Of Eq. 2, one a weight of the discriminator.
+        by_fake_masks: (N, H, W, K), of the weighted adversarial term of Eq. 1 by the predictions.
+        losses: The losses at which they were taken.
+    """
+
+    by_theta: list[tf.Tensor]
+    by_phi: list[tf.Tensor]
+    by_fake_masks: tf.Tensor
+    losses: Losses
+
+
+class Segmentation(NamedTuple):
+    """What the segmenter makes of images.
+
+    Attributes:
+        logits: (N, H, W, K).
+        fake_masks: (N, H, W, K), their softmax.
+        updates: Of moving statistics and of the state of random numbers, where it has any.
+    """
+
+    logits: tf.Tensor
+    fake_masks: tf.Tensor
+    updates: Updates
+
+
+class SegmenterPass:
+    """A forward pass of the segmenter, of which gradients can be taken more than once.
+
+    A search step differentiates at the same theta and images twice: for the virtual step, and
+    with another alpha for the real one.
+
+    Args:
+        game: The players.
+        theta: The segmenter's weights.
+        batch: A training batch.
+
+    Attributes:
+        fake_masks: (N, H, W, K).
+        loss: The first term of Eq. 1, a scalar.
+        updates: See `Segmentation`.
+    """
+
+    def __init__(self, game: "AdversarialGame", theta: Tensors, batch: Batch):
+        self._theta = theta
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as self._tape:
+            self._tape.watch(theta)
+            logits, self.fake_masks, self.updates = game.segment(theta, batch.images)
+            self.loss = game.global_mean(segmentation_loss(batch.labels, logits))
+
+    def gradient(self, by_fake_masks: tf.Tensor) -> list[tf.Tensor]:
+        """By theta, of `loss` and of what gives the fake masks this gradient."""
+        gradient = self._tape.gradient(
+            [self.loss, self.fake_masks],
+            self._theta,
+            output_gradients=[tf.ones_like(self.loss), by_fake_masks],
+        )
+        return list(map(tf.convert_to_tensor, gradient))  # Of an embedding it is sparse.
+
+
+class AdversarialGame:
+    """The two players and what each descends (Eqs. 1, 2 and 8).
+
+    Every method is a pure function: weights come as tensors, no variable is read or written. So
+    a virtual step of the architecture gradient and a real step are the same code, and no virtual
+    step can leave a trace in weights, optimizer slots or statistics.
+
+    Args:
+        segmenter: A built Keras model, images (N, H, W, channels) -> logits (N, H, W, K).
+        discriminator: A built layer, (N, H, W, K) -> logits (N,), called as
+            `discriminator(masks, *op_weights)`.
+        num_classes: K.
+        adversarial_weight: lambda_adv of Eq. 1.
+        global_batch_size: The number of images of a batch over all replicas.
+        discriminator_sees_images: Whether D gets the images beside the masks, as more channels.
+    """
+
+    def __init__(
+        self,
+        segmenter: keras.Model,
+        discriminator: keras.layers.Layer,
+        num_classes: int,
+        adversarial_weight: float,
+        global_batch_size: int,
+        discriminator_sees_images: bool = False,
+    ):
+        self.segmenter = segmenter
+        self.discriminator = discriminator
+        self.num_classes = num_classes
+        self.adversarial_weight = adversarial_weight
+        self.global_batch_size = global_batch_size
+        self.discriminator_sees_images = discriminator_sees_images
+
+    def segment(self, theta: Tensors, images: tf.Tensor) -> Segmentation:
+        """The segmenter in training: with the statistics of this batch, and with dropout.
+
+        Before its `updates` are kept every call draws the same random numbers, so that all that
+        one step computes is of one and the same function of theta.
+        """
+        logits, updates = call_in_training(self.segmenter, theta, images)
+        return Segmentation(logits, tf.nn.softmax(logits), updates)
+
+    def discriminate(
+        self, phi: Tensors, alpha: Tensors, images: tf.Tensor, masks: tf.Tensor
+    ) -> tf.Tensor:
+        """Judges masks; real and fake ones apart, each with its own batch statistics.
+
+        Args:
+            phi: The discriminator's weights.
+            alpha: (14, 8) of the normal and the reduction cells; empty for a discrete
+                discriminator.
+            images: (N, H, W, channels).
+            masks: (N, H, W, K).
+
+        Returns:
+            Logits (N,).
+        """
+        if self.discriminator_sees_images:
+            masks = tf.concat([masks, images], axis=-1)
+        op_weights = [tf.nn.softmax(scores) for scores in alpha]
+        logits, _ = self.discriminator.stateless_call(phi, [], masks, *op_weights)
+        return logits
+
+    def real_masks(self, labels: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """Ground truth as the discriminator sees it: one-hot, (N, H, W, K)."""
+        return tf.one_hot(labels, self.num_classes, dtype=dtype)
+
+    def global_mean(self, per_image: tf.Tensor) -> tf.Tensor:
+        """This replica's share of a mean over the global batch; the replicas' shares add up."""
+        return tf.reduce_sum(per_image) / self.global_batch_size
+
+    def weighted_adversarial_loss(self, fake_logits: tf.Tensor) -> tf.Tensor:
+        """The second term of Eq. 1."""
+        return self.adversarial_weight * self.global_mean(adversarial_loss(fake_logits))
+
+    def training_gradients(
+        self,
+        theta: Tensors,
+        phi: Tensors,
+        alpha: Tensors,
+        batch: Batch,
+        segmenter_pass: SegmenterPass | None = None,
+    ) -> TrainingGradients:
+        """The gradients of Eqs. 1 and 2 from one forward at the same weights.
+
+        Each tape watches only what it is asked for: no gradient of L_D reaches the segmenter,
+        none of L_S the discriminator's weights.
+
+        Args:
+            theta: The segmenter's weights.
+            phi: The discriminator's weights.
+            alpha: See `discriminate`.
+            batch: The training batch.
+            segmenter_pass: At these `theta` and `batch`, if there is one already.
+        """
+        segmenter_pass = segmenter_pass or SegmenterPass(self, theta, batch)
+        fake_masks = segmenter_pass.fake_masks
+        real_masks = self.real_masks(batch.labels, fake_masks.dtype)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch([*phi, fake_masks])
+            real_logits = self.discriminate(phi, alpha, batch.images, real_masks)
+            fake_logits = self.discriminate(phi, alpha, batch.images, fake_masks)
+            discriminator = self.global_mean(discriminator_loss(real_logits, fake_logits))
+            adversarial = self.weighted_adversarial_loss(fake_logits)
+        with differentiated_by("kernels", "scale"):
+            by_phi = tape.gradient(discriminator, phi)
+        with differentiated_by():
+            by_fake_masks = tape.gradient(adversarial, fake_masks)
+        del tape
+        by_theta = segmenter_pass.gradient(by_fake_masks)
+        losses = Losses(
+            segmentation=segmenter_pass.loss,
+            adversarial=adversarial,
+            discriminator=discriminator,
+            real_accuracy=self._accuracy(real_logits > 0),
+            fake_accuracy=self._accuracy(fake_logits < 0),
+        )
+        return TrainingGradients(by_theta, by_phi, by_fake_masks, losses)
+
+    def architecture_objective(
+        self,
+        theta: Tensors,
+        phi: Tensors,
+        alpha: Tensors,
+        batch: Batch,
+        kind: ArchitectureObjective = "discriminator",
+    ) -> tf.Tensor:
+        """J_val, a scalar.
+
+        Args:
+            theta, phi, alpha, batch: As everywhere; the batch is of the validation half.
+            kind: `discriminator`: Eq. 8, how badly D tells masks from predictions;
+                `segmentation`: the first term of Eq. 1, how badly S segments, which alpha and phi
+                reach through the virtual step of theta alone.
+        """
+        if kind == "segmentation":
+            logits = self.segment(theta, batch.images).logits
+            return self.global_mean(segmentation_loss(batch.labels, logits))
+        fake_masks = self.segment(theta, batch.images).fake_masks
+        real_masks = self.real_masks(batch.labels, fake_masks.dtype)
+        return self.discriminator_loss(phi, alpha, batch.images, real_masks, fake_masks)
+
+    def discriminator_loss(self, phi, alpha, images, real_masks, fake_masks) -> tf.Tensor:
+        """Eq. 2, a scalar."""
+        real_logits = self.discriminate(phi, alpha, images, real_masks)
+        fake_logits = self.discriminate(phi, alpha, images, fake_masks)
+        return self.global_mean(discriminator_loss(real_logits, fake_logits))
+
+    def _accuracy(self, right: tf.Tensor) -> tf.Tensor:
+        return self.global_mean(tf.cast(right, tf.float32))

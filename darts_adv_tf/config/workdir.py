@@ -1,0 +1,115 @@
+"""The folder of a run: whether it is free, and that one process at a time writes to it."""
+
+import errno
+import fcntl
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+
+from darts_adv_tf.config.config_file import FILE_NAME
+from darts_adv_tf.system.errors import ConfigurationError
+
+LOCK = Path("checkpoints") / "lock"
+# What a run leaves that was killed before its configuration was written.
+_TEMPORARY = re.compile(rf"\.{re.escape(FILE_NAME)}\.[0-9a-f]{{8}}")
+_ERRORS_OF_SYSTEMS_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+
+
+def holds_run(workdir: str | os.PathLike) -> bool:
+    """Whether a run has begun there."""
+    return (Path(workdir) / FILE_NAME).exists()
+
+
+def refuse_occupied(workdir: str | os.PathLike) -> None:
+    """Checks that a run may begin there.
+
+    Raises:
+        ConfigurationError: The folder holds a run or other files, or is a file.
+    """
+    path = Path(workdir)
+    remedy = "Name another --workdir, or leave it out for runs/<command>-<time>."
+    if not path.exists():
+        return
+    if not path.is_dir():
+        received = "a file"
+    elif holds_run(path):
+        received = "a folder that holds a run"
+        remedy = f"Go on with that run by --resume. {remedy}"
+    elif any(not _is_of_an_unbegun_run(path, entry) for entry in path.iterdir()):
+        received = "a folder that holds other files"
+    else:
+        return
+    raise ConfigurationError(
+        "A run begins in a work directory that is new or empty.",
+        received=f"--workdir={workdir}, {received}",
+        file=path,
+        remedy=remedy,
+    )
+
+
+def lock(workdir: str | os.PathLike, file: Path = LOCK) -> None:
+    """Keeps every other process from the work directory until this one ends, however it does.
+
+    Args:
+        workdir: The folder.
+        file: In it, by which processes of one kind keep each other away.
+
+    Raises:
+        ConfigurationError: Another process has it.
+        OSError: The folder cannot be made or written.
+    """
+    path = Path(workdir) / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Never closed: the system gives the lock back when the process is gone, killed or not.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 200, 0).decode(errors="replace")
+        os.close(descriptor)
+        raise ConfigurationError(
+            "One process at a time works in a work directory.",
+            received=f"--workdir={workdir}, in use by {holder or 'another process'}",
+            file=path,
+            remedy="Wait for its end or stop it, or name another --workdir.",
+        ) from error
+    except OSError as error:
+        if error.errno not in _ERRORS_OF_SYSTEMS_WITHOUT_LOCKS:
+            raise
+        print(
+            f"warning: the file system of {workdir} has no locks. See to it that no other process "
+            "works there.",
+            file=sys.stderr,
+        )
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+
+
+def lock_holder(workdir: str | os.PathLike) -> str | None:
+    """The process that works there, in words; None where there is none.
+
+    Raises:
+        OSError: The lock cannot be opened.
+    """
+    try:
+        descriptor = os.open(Path(workdir) / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+    except OSError as error:
+        if error.errno not in _ERRORS_OF_SYSTEMS_WITHOUT_LOCKS:
+            raise
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _is_of_an_unbegun_run(workdir: Path, entry: Path) -> bool:
+    if entry.name == LOCK.parent.name and entry.is_dir():
+        return {child.name for child in entry.iterdir()} <= {LOCK.name}
+    return _TEMPORARY.fullmatch(entry.name) is not None

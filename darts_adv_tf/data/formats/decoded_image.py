@@ -1,0 +1,81 @@
+"""What every decoder returns, whatever the file was.
+
+Shapes: H, W pixels, C channels.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from darts_adv_tf.system.errors import DataError
+
+MAXIMUM_VALUES = 2**26
+"""Pixels times channels that an image may have: 8,192 x 8,192 in grey, a quarter GiB as float32.
+
+A header can claim any size; what is above this is refused before memory is taken for it.
+"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Picture:
+    """An image, right side up, dense parts bright as in a radiograph on a screen.
+
+    Attributes:
+        pixels: (H, W, C), uint8, uint16 or float32, all finite.
+        intensity_maximum: The largest intensity that the format can hold, such as 255; None where
+            the file does not bound its intensities, as floating-point files do not.
+        spacing: Height and width of a pixel in mm; None where the file does not say.
+    """
+
+    pixels: np.ndarray
+    intensity_maximum: float | None = None
+    spacing: tuple[float, float] | None = None
+
+
+def check_size(height: int, width: int, num_channels: int, path: str | Path) -> None:
+    """Refuses a size that no medical image has, before anything is allocated for it.
+
+    Raises:
+        DataError: A side is zero, or there are more than `MAXIMUM_VALUES` values.
+    """
+    if min(height, width, num_channels) < 1 or height * width * num_channels > MAXIMUM_VALUES:
+        raise DataError(
+            f"An image has 1 to {MAXIMUM_VALUES:,} values, pixels times channels.",
+            received=f"{width} x {height} pixels, {num_channels} channel(s)",
+            file=path,
+            remedy="Copy the file again from its source, or take the case out of the data set.",
+        )
+
+
+def make_picture(
+    values: np.ndarray,
+    path: str | Path,
+    intensity_maximum: float | None = None,
+    spacing: tuple[float, float] | None = None,
+) -> Picture:
+    """Makes a picture of decoded values: 8 and 16 bits stay, all other numbers become float32.
+
+    Args:
+        values: (H, W) or (H, W, C), real numbers.
+        path: The file that they are from, for messages.
+        intensity_maximum: As in `Picture`.
+        spacing: As in `Picture`.
+
+    Raises:
+        DataError: A value is not finite, or is too large for float32.
+    """
+    if values.ndim == 2:
+        values = values[:, :, np.newaxis]
+    if values.dtype not in (np.uint8, np.uint16):
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = values.astype(np.float32)
+        num_wrong = values.size - np.count_nonzero(np.isfinite(values))
+        if num_wrong:
+            raise DataError(
+                "Every intensity is a finite number that fits in 32 bits.",
+                received=f"{num_wrong} of {values.size} that are infinite or not a number",
+                file=path,
+                remedy="Replace these values, or take the case out of the data set.",
+            )
+    return Picture(values, intensity_maximum, spacing)

@@ -1,0 +1,33 @@
+"""The packages for DICOM and NIfTI, which only those need who have such files."""
+
+import importlib
+import logging
+import warnings
+from types import ModuleType
+
+from darts_adv_tf.system.errors import ConfigurationError
+
+
+def import_medical(name: str) -> ModuleType:
+    """Imports a module of `requirements-medical.txt`, and keeps it from writing to the terminal.
+
+    These packages comment on every unusual file in warnings and logs, beside the exception. What
+    matters of that is in the `DataError`, so their commentary is switched off.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    package = name.partition(".")[0]
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigurationError(
+            "DICOM and NIfTI files need additional packages.",
+            received=f"{package} cannot be imported ({error})",
+            remedy="pip install -r requirements-medical.txt",
+        ) from error
+    for logger_name in (package, f"{package}.global"):
+        logging.getLogger(logger_name).setLevel(logging.CRITICAL + 1)
+    # Appended, so that whoever turns warnings into errors still gets them.
+    warnings.filterwarnings("ignore", module=rf"{package}(\.|$)", append=True)
+    return module

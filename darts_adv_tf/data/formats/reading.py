@@ -1,0 +1,89 @@
+"""One way to read a picture of any format: the file's content says which it is."""
+
+import os
+from pathlib import Path
+
+from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.dicom import DICOM_SUFFIXES, read_dicom, starts_as_dicom
+from darts_adv_tf.data.formats.jsrt_raw import NUM_BYTES as JSRT_BYTES
+from darts_adv_tf.data.formats.jsrt_raw import read_jsrt_raw
+from darts_adv_tf.data.formats.nifti import (
+    MAXIMUM_VOLUME_BYTES,
+    NIFTI_SUFFIXES,
+    num_slices,
+    read_nifti,
+)
+from darts_adv_tf.data.formats.raster import RASTER_SUFFIXES, read_raster
+from darts_adv_tf.data.formats.regular_file import open_to_decode
+from darts_adv_tf.system.errors import DataError
+
+JSRT_SUFFIXES = (".img",)
+
+PICTURE_SUFFIXES = (*RASTER_SUFFIXES, *DICOM_SUFFIXES, *NIFTI_SUFFIXES, *JSRT_SUFFIXES)
+"""Endings of names, in lower case, under which pictures are looked for in folders."""
+
+_RASTER_HEADS = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"II*\x00",
+    b"MM\x00*",
+    b"II+\x00",
+    b"MM\x00+",
+    b"BM",
+    b"GIF87a",
+    b"GIF89a",
+)
+_HEAD_BYTES = 132
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file's name ends as those of pictures do."""
+    return name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def read_picture(path: str | Path) -> Picture:
+    """Decodes a picture of any format.
+
+    DICOM and the raster formats are known by their first bytes, under whatever name; NIfTI, raw
+    images of JSRT and DICOM files without a beginning of their own by the name's ending.
+
+    Raises:
+        DataError: The file cannot be read, is of no known format, is damaged, or is a volume of
+            several slices, of which `nifti.read_nifti` takes one.
+        ConfigurationError: The package for the format is not installed.
+    """
+    name = os.fsdecode(path).lower()
+    with open_to_decode(path, "a picture", MAXIMUM_VOLUME_BYTES) as stream:
+        head = stream.read(_HEAD_BYTES)
+        num_bytes = os.fstat(stream.fileno()).st_size
+    # First, since what comes before the mark of DICOM may be the head of a TIFF.
+    if head.endswith(b"DICM") and len(head) == _HEAD_BYTES:
+        return read_dicom(path)
+    if name.endswith(JSRT_SUFFIXES) and num_bytes == JSRT_BYTES:
+        return read_jsrt_raw(path)
+    if head.startswith(_RASTER_HEADS):
+        return read_raster(path)
+    if name.endswith(NIFTI_SUFFIXES):
+        _refuse_volumes(path)
+        return read_nifti(path)
+    if name.endswith(JSRT_SUFFIXES):
+        return read_jsrt_raw(path)
+    if name.endswith(DICOM_SUFFIXES) or starts_as_dicom(head):
+        return read_dicom(path)
+    raise DataError(
+        "A picture is a PNG, JPEG, TIFF, BMP, GIF, DICOM or NIfTI file, or a raw .IMG of JSRT.",
+        received=f"a file that begins with {head[:8]!r}",
+        file=path,
+        remedy="Convert the file to one of these formats, or take it out of the data set.",
+    )
+
+
+def _refuse_volumes(path: str | Path) -> None:
+    number = num_slices(path)
+    if number > 1:
+        raise DataError(
+            "A picture is one image.",
+            received=f"a volume of {number} slices",
+            file=path,
+            remedy="Use the volume as a data set of slices, or save the slice that is meant.",
+        )

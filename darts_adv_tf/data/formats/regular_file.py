@@ -1,0 +1,100 @@
+"""Opening a file that may be anything, and turning every failure to decode it into one error."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from darts_adv_tf.system.errors import DataError, UserError
+
+MAXIMUM_BYTES = 2**29
+"""Half a GiB: above any single picture of `picture.MAXIMUM_VALUES` values in 8 or 16 bits.
+
+A decoder reads a picture's file whole; volumes, which it reads slice by slice, may be larger.
+"""
+
+COPY_AGAIN = "Copy the file again from its source, or take the case out of the data set."
+
+_LONGEST_CAUSE = 300
+
+
+@contextlib.contextmanager
+def open_to_decode(
+    path: str | Path, kind: str, maximum_bytes: int = MAXIMUM_BYTES
+) -> Iterator[BinaryIO]:
+    """Opens a file; whatever goes wrong with it until the end of the block is a `DataError`.
+
+    Libraries that decode pictures raise nearly every exception there is on damaged files:
+    struct.error, KeyError, RecursionError and MemoryError among them. So all of them are taken
+    here, and kept as the cause of the error that is raised instead. Errors of our own pass.
+
+    Args:
+        path: The file.
+        kind: What the block takes the file for, such as "a PNG image".
+        maximum_bytes: The largest file to open.
+
+    Raises:
+        DataError: The file cannot be opened, is not a regular one (a folder, a pipe, a device, and
+            so on), is empty or too large, or the block raised an exception that is no `UserError`.
+    """
+    try:
+        # Asked before it is opened: opening a pipe waits until somebody writes into it.
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(
+                "An image or mask is a regular file.",
+                received=_kind_of(status.st_mode),
+                file=path,
+                remedy="Name a file, or take this out of the folder.",
+            )
+        if not 1 <= status.st_size <= maximum_bytes:
+            raise DataError(
+                f"A file to decode has 1 to {maximum_bytes:,} bytes.",
+                received=f"{status.st_size:,} bytes",
+                file=path,
+                remedy=COPY_AGAIN,
+            )
+        stream = open(path, "rb")  # noqa: SIM115 - closed by the block below
+    except (OSError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise DataError(
+            "Every image and mask can be read.",
+            received=getattr(error, "strerror", None) or error,
+            file=path,
+            remedy="Restore the file, or its permission, or take the case out of the data set.",
+        ) from error
+    with stream:
+        try:
+            yield stream
+        except UserError:
+            raise
+        except Exception as error:
+            raise DataError(
+                f"The file can be decoded as {kind}.",
+                received=_cause(error),
+                file=path,
+                remedy=COPY_AGAIN,
+            ) from error
+
+
+def _kind_of(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "something that is no file")
+
+
+def _cause(error: Exception) -> str:
+    """One line, however much of the file a library put into its message."""
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    told = " ".join(told.split())
+    if len(told) > _LONGEST_CAUSE:
+        told = told[:_LONGEST_CAUSE] + " ..."
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__

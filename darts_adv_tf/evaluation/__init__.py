@@ -1,0 +1,1 @@
+"""How good a segmenter is on cases it has not seen."""

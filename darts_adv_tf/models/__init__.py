@@ -1,1 +1,0 @@
-"""The networks: the two segmentation backbones and the discriminator."""

@@ -1,0 +1,1 @@
+"""Segmenters and discriminators: S and D of the paper, and the registries that name them."""

@@ -1,0 +1,1 @@
+"""HTML pages that hold everything they show and load nothing."""

@@ -1,0 +1,1 @@
+"""Drawings as arrays and PNG files; nothing here knows a Keras model."""

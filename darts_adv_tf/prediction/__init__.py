@@ -1,1 +1,0 @@
-"""Segments new pictures with an exported segmenter: one file a part of the work."""

@@ -1,1 +1,0 @@
-"""Drawings and progress for people; nothing here knows a Keras model."""

@@ -1,0 +1,222 @@
+"""What a run will cost on this machine: its steps, its whole time and its memory."""
+
+import dataclasses
+import os
+import statistics
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import tensorflow as tf
+
+from darts_adv_tf.config import RunConfig
+from darts_adv_tf.run import stages
+from darts_adv_tf.run.components import Builder
+from darts_adv_tf.run.given_architecture import given_genotype
+from darts_adv_tf.run.phase import Step, retrain_step, search_step, set_graph_optimizer
+from darts_adv_tf.search_space.genotype import Genotype
+from darts_adv_tf.terminal.progress import format_duration
+
+NUM_MEASURED_STEPS = {"search": 3, "retrain": 5}
+"""Steps after the first."""
+LARGE_SHARE = 0.8
+"""Of the memory: what a run still adds, such as its evaluation, and other programs need some."""
+# What a container or a batch system allows, as version 2 and 1 of Linux's control groups tell it.
+_MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_WHAT_IS_NOT_IN_IT = (
+    "Without the start of Python and TensorFlow, checkpoints, figures, evaluation and export."
+)
+_WHICH_GENOTYPE = (
+    "Retraining was measured with the genotype of the first alpha, which the search will change."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseEstimate:
+    """One phase of a run.
+
+    Args:
+        name: `search` or `retrain`.
+        num_steps: Of the whole phase.
+        first_seconds: From before its parts are made to the end of the first step, which builds
+            the graph.
+        step_seconds: Median of the steps measured after the first.
+        comparison_seconds: What the comparisons of --compare_gradient_every add, over all steps
+            after the first.
+    """
+
+    name: str
+    num_steps: int
+    first_seconds: float
+    step_seconds: float
+    comparison_seconds: float = 0.0
+
+    @property
+    def total_seconds(self) -> float:
+        """Of the whole phase."""
+        later_seconds = (self.num_steps - 1) * self.step_seconds
+        return self.first_seconds + later_seconds + self.comparison_seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A whole run.
+
+    Args:
+        loading_seconds: Of the data.
+        phases: In their order.
+        peak_bytes: The most memory that the process has held so far.
+        memory_bytes: What the machine has, or allows the process.
+        gpu_peak_bytes: The same as `peak_bytes` on each GPU of the run.
+        is_genotype_known: Whether the retraining is that of the run, or with another genotype.
+    """
+
+    loading_seconds: float
+    phases: tuple[PhaseEstimate, ...]
+    peak_bytes: int
+    memory_bytes: int
+    gpu_peak_bytes: tuple[int, ...] = ()
+    is_genotype_known: bool = True
+
+    @property
+    def total_seconds(self) -> float:
+        """Of the data and every phase."""
+        return self.loading_seconds + sum(phase.total_seconds for phase in self.phases)
+
+
+def estimate_run(config: RunConfig) -> Estimate:
+    """Makes the parts of the run, and a few of its steps, and measures them. Writes nothing.
+
+    The peak of the memory is that of the process: ask before anything else has used much.
+    """
+    genotype = given_genotype(config)
+    builder = Builder(config)
+    start = time.monotonic()
+    stages.introduce(builder)
+    loading_seconds = time.monotonic() - start
+    phases = []
+    if config.command == "search":
+        phase, genotype = _estimate_search(builder)
+        phases.append(phase)
+    if config.training.retrain_epochs:
+        phases.append(_estimate_retrain(builder, genotype))
+    return Estimate(
+        loading_seconds,
+        tuple(phases),
+        _peak_bytes(),
+        _memory_bytes(),
+        _gpu_peak_bytes(builder.strategy),
+        is_genotype_known=config.command == "train" or len(phases) == 1,
+    )
+
+
+def estimate_table(estimate: Estimate) -> str:
+    """The estimate for a reader, with a warning where the memory may not suffice."""
+    lines = ["".ljust(16) + f"{'first step':>12}{'s/step':>10}{'steps':>8}{'total':>11}"]
+    lines.append(_row("data", total=format_duration(estimate.loading_seconds)))
+    for phase in estimate.phases:
+        total = phase.total_seconds - phase.comparison_seconds
+        first, each = f"{phase.first_seconds:.1f} s", f"{phase.step_seconds:.3f}"
+        lines.append(_row(phase.name, first, each, str(phase.num_steps), format_duration(total)))
+        if phase.comparison_seconds:
+            comparisons = format_duration(phase.comparison_seconds)
+            lines.append(_row("its comparisons", total=comparisons))
+    lines.append(_row("whole run", total=format_duration(estimate.total_seconds)))
+    share = estimate.peak_bytes / estimate.memory_bytes
+    lines.append(
+        f"peak memory: {_gibibytes(estimate.peak_bytes)} of "
+        f"{_gibibytes(estimate.memory_bytes)} ({share:.0%})"
+    )
+    for index, peak in enumerate(estimate.gpu_peak_bytes):
+        lines.append(f"peak memory of GPU {index}: {_gibibytes(peak)}")
+    lines.append(_WHAT_IS_NOT_IN_IT)
+    if not estimate.is_genotype_known:
+        lines.append(_WHICH_GENOTYPE)
+    if share > LARGE_SHARE:
+        lines.append(
+            f"WARNING: the run takes more than {LARGE_SHARE:.0%} of the memory and may fail for "
+            "lack of it.\nLower --batch_size, --image_size, --segmenter_width or "
+            "--discriminator_channels."
+        )
+    return "\n".join(lines)
+
+
+def _estimate_search(builder: Builder) -> tuple[PhaseEstimate, Genotype]:
+    """The search, and the genotype of its first alpha."""
+    start = time.monotonic()
+    trainer = builder.make_search_trainer()
+    genotype = trainer.architecture.derive()
+    step = search_step(builder, trainer)
+    compare_every = builder.config.training.compare_gradient_every
+    return _estimate_phase("search", builder, step, start, compare_every), genotype
+
+
+def _estimate_retrain(builder: Builder, genotype: Genotype | None) -> PhaseEstimate:
+    start = time.monotonic()
+    step = retrain_step(builder, builder.make_trainer(genotype))
+    return _estimate_phase("retrain", builder, step, start)
+
+
+def _estimate_phase(
+    phase: str, builder: Builder, step: Step, start: float, compare_every: int = 0
+) -> PhaseEstimate:
+    num_steps = builder.epoch_ends(phase)[-1]
+    set_graph_optimizer(phase, num_steps)
+    print(f"{phase}: measuring; the first step builds the graph and takes longest", flush=True)
+    step(0)
+    first_seconds = time.monotonic() - start
+    numbers = range(1, 1 + NUM_MEASURED_STEPS[phase])
+    if compare_every < 2:
+        step_seconds = _median_seconds(step, numbers)
+        return PhaseEstimate(phase, num_steps, first_seconds, step_seconds)
+    plain = [number for number in numbers if number % compare_every]
+    step_seconds = _median_seconds(step, plain)
+    num_comparisons = (num_steps - 1) // compare_every
+    comparison_seconds = 0.0
+    if num_comparisons:
+        added_seconds = _median_seconds(step, [compare_every]) - step_seconds
+        comparison_seconds = num_comparisons * max(0.0, added_seconds)
+    return PhaseEstimate(phase, num_steps, first_seconds, step_seconds, comparison_seconds)
+
+
+def _median_seconds(step: Step, numbers: Iterable[int]) -> float:
+    """Of the steps of the given numbers; each waits for its figures."""
+    seconds = []
+    for number in numbers:
+        start = time.monotonic()
+        step(number)
+        seconds.append(time.monotonic() - start)
+    return statistics.median(seconds)
+
+
+def _peak_bytes() -> int:
+    # Not getrusage: what it reports outlasts exec, and so may be the peak of the parent process.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kibibytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(kibibytes) * 1024
+
+
+def _memory_bytes() -> int:
+    """What the machine has, or less where the process is held to less."""
+    sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in map(Path, _MEMORY_LIMITS):
+        if path.exists() and (limit := path.read_text().strip()).isdecimal():
+            sizes.append(int(limit))
+    return min(sizes)
+
+
+def _gpu_peak_bytes(strategy: tf.distribute.Strategy) -> tuple[int, ...]:
+    names = [device.rpartition("device:")[-1] for device in strategy.extended.worker_devices]
+    return tuple(
+        tf.config.experimental.get_memory_info(name)["peak"]
+        for name in names
+        if name.startswith("GPU")
+    )
+
+
+def _row(name: str, first: str = "", each: str = "", num_steps: str = "", total: str = "") -> str:
+    return f"{name:16}{first:>12}{each:>10}{num_steps:>8}{total:>11}"
+
+
+def _gibibytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,218 @@
+"""The training of one phase: its steps, and its figures every few epochs."""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from darts_adv_tf.config import RunConfig
+from darts_adv_tf.config.config_file import versions
+from darts_adv_tf.evaluation.evaluator import predict_labels
+from darts_adv_tf.evaluation.metrics import confusion_matrix, iou, mean_over_present
+from darts_adv_tf.plots.alpha_plot import draw_op_weights
+from darts_adv_tf.plots.genotype_plot import draw_cell
+from darts_adv_tf.plots.overlays import draw_overlays
+from darts_adv_tf.run.components import Builder
+from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
+from darts_adv_tf.training.checkpoint import Checkpoints, Part, folder_of
+from darts_adv_tf.training.checkpoint_store import CheckpointStore
+from darts_adv_tf.training.collapse import CollapseWatch, Thresholds
+from darts_adv_tf.training.epoch_log import History
+from darts_adv_tf.training.loop import SaveInterval, TrainingLoop
+from darts_adv_tf.training.search_trainer import SearchTrainer
+from darts_adv_tf.training.segmentation_trainer import SegmentationTrainer
+from darts_adv_tf.training.tensorboard import Monitor
+
+Step = Callable[[int], dict[str, float]]
+"""Makes the step of the given number and returns its figures."""
+
+SHORT_TRAINING = 200
+"""Steps of retraining below which TensorFlow's graph optimizer costs more than it saves on a CPU.
+
+In the search it costs half a minute and a gigabyte for no gain, since that graph is made of few
+calls of shared functions.
+"""
+CELL_NAMES = ("normal", "reduction")
+NUM_PICTURED_CASES = 3
+
+
+def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
+    """Steps of Alg. 1 on a batch of each half of the training cases, compared where asked for."""
+    compare_every = builder.config.training.compare_gradient_every
+    streams = [builder.make_batches(cases) for cases in (builder.split.train, builder.split.val)]
+
+    def step(number: int):
+        batches = [batches(number) for batches in streams]
+        comparison = {}
+        if compare_every and number % compare_every == 0:
+            comparison = trainer.compare_second_order(*batches)
+            # It changes nothing, so that it is no reason to leave out the step.
+            comparison = {key: value for key, value in comparison.items() if math.isfinite(value)}
+        return trainer.step(*batches) | comparison | trainer.architecture.statistics()
+
+    return step
+
+
+def retrain_step(builder: Builder, trainer: AdversarialTrainer | SegmentationTrainer) -> Step:
+    """Steps on a batch of all training cases."""
+    batches = builder.make_batches(builder.split.training)
+    return lambda number: trainer.step(batches(number))
+
+
+def train_phase(
+    phase: str, builder: Builder, step: Step, parts: Mapping[str, Part], shown: Sequence[str]
+) -> None:
+    """Makes the steps of a phase that a checkpoint does not hold, with figures every few epochs.
+
+    Args:
+        phase: `search` or `retrain`.
+        builder: Of the run.
+        step: Makes one step.
+        parts: What the steps train, for checkpoints; `segmenter` is one of them.
+        shown: Figures of a step that the progress line shows.
+    """
+    config = builder.config
+    epoch_ends = builder.epoch_ends(phase)
+    set_graph_optimizer(phase, epoch_ends[-1])
+    store = CheckpointStore(folder_of(config.workdir, phase), config.reliability.keep_checkpoints)
+    if builder.is_chief:
+        store.remove_unfinished()
+    identity = {
+        "phase": phase,
+        "config": config.fixed_settings(),
+        "data": builder.dataset.fingerprint(),
+        "split": hashlib.sha256(repr(builder.split).encode()).hexdigest(),
+    }
+    with (
+        Monitor(config.workdir, phase, builder.is_chief) as monitor,
+        Checkpoints(store, parts, identity, builder.is_chief) as checkpoints,
+    ):
+        epochs = _Epochs(phase, builder, parts, monitor)
+        loop = TrainingLoop(
+            phase,
+            epochs.history.following(step),
+            epoch_ends,
+            epochs.end,
+            monitor,
+            checkpoints,
+            SaveInterval(*config.reliability.interval),
+            CollapseWatch(_thresholds(config), epoch_ends[-1]),
+            shown,
+            config.reliability.on_nonfinite,
+            builder.gather,
+            notes={"versions": versions()},
+        )
+        loop.run()
+
+
+class _Epochs:
+    """What is measured and drawn as epochs end.
+
+    Args:
+        phase: `search` or `retrain`.
+        builder: Of the run.
+        parts: What is trained.
+        monitor: Takes scalars and pictures.
+    """
+
+    def __init__(self, phase: str, builder: Builder, parts: Mapping[str, Part], monitor: Monitor):
+        self.history = History(Path(builder.config.workdir), phase)
+        self._phase = phase
+        self._builder = builder
+        self._architecture = parts.get("architecture")
+        self._monitor = monitor
+        self._predict = compiled(parts["segmenter"])
+        self._num_epochs = len(builder.epoch_ends(phase))
+
+    def end(self, epoch: int, done: int) -> dict[str, float]:
+        """Ends an epoch after `done` steps of the phase; returns figures for the progress line."""
+        if not self._builder.is_chief:
+            return {}
+        training = self._builder.config.training
+        test_figures = {}
+        try:
+            if self._phase == "retrain" and self._is_due(training.test_every, epoch):
+                test_figures = self._test_figures()
+                self._monitor.scalars(done, test_figures)
+        finally:
+            # An epoch after which the segmenter predicts nothing has a row too.
+            self.history.end_epoch(epoch, test_figures)
+        if self._architecture is not None:
+            self.history.record_alpha(epoch, self._architecture.op_weights())
+        if not self._is_due(training.figure_every, epoch):
+            return {}
+        if self._architecture is not None:
+            self._draw_architecture(done)
+        figures = self._draw_overlays(done)
+        self._monitor.flush()
+        return figures
+
+    def _is_due(self, every: int, epoch: int) -> bool:
+        return every > 0 and (epoch == self._num_epochs or epoch % every == 0)
+
+    def _test_figures(self) -> dict[str, float]:
+        """How the test cases fare at this moment, for curves: nothing is decided by it."""
+        values = iou(self._confusion(list(self._builder.split.test))[0])
+        return {
+            "test/mean_iou": float(mean_over_present(values)),
+            "test/mean_iou_organs": float(mean_over_present(values[1:])),
+        }
+
+    def _draw_architecture(self, done: int) -> None:
+        genotype = self._architecture.derive()
+        for name, op_weights in zip(CELL_NAMES, self._architecture.op_weights(), strict=True):
+            title = f"{name} cell after step {done}"
+            self._monitor.picture(done, f"alpha/{name}", draw_op_weights(op_weights, title))
+            cell = getattr(genotype, name)
+            self._monitor.picture(done, f"genotype/{name}", draw_cell(cell, title))
+
+    def _draw_overlays(self, done: int) -> dict[str, float]:
+        """Overlays of a few cases of the validation half; the mean IoU of all of it, returned."""
+        # Retraining trains on the validation half too, where a figure would mislead.
+        name = "val" if self._phase == "search" else "train"
+        dataset, val = self._builder.dataset, list(self._builder.split.val)
+        confusion, predictions = self._confusion(val)
+        figures = {f"{name}/mean_iou": float(mean_over_present(iou(confusion)))}
+        self._monitor.scalars(done, figures)
+        few = val[:NUM_PICTURED_CASES]
+        picture = draw_overlays(
+            dataset.images[few],
+            dataset.labels[few],
+            predictions[: len(few)],
+            [dataset.cases[index] for index in few],
+            dataset.class_names,
+        )
+        self._monitor.picture(done, f"{name}/overlays", picture)
+        return figures
+
+    def _confusion(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Pooled over the cases, and what was predicted for them."""
+        dataset = self._builder.dataset
+        predictions = predict_labels(self._predict, dataset.images[indices])
+        labels = dataset.labels[indices]
+        return confusion_matrix(labels, predictions, len(dataset.class_names)), predictions
+
+
+def _thresholds(config: RunConfig) -> Thresholds:
+    values = dataclasses.asdict(config.collapse)
+    return Thresholds(**{key.removeprefix("collapse_"): value for key, value in values.items()})
+
+
+def set_graph_optimizer(phase: str, num_steps: int) -> None:
+    """Leaves TensorFlow's graph optimizer out where it does not pay, see `SHORT_TRAINING`."""
+    is_costly = phase == "search" or num_steps < SHORT_TRAINING
+    is_disabled = is_costly and not tf.config.list_physical_devices("GPU")
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_disabled})
+
+
+def compiled(segmenter: keras.Model):
+    """Calls of the segmenter as one graph, for any number of images."""
+    spec = tf.TensorSpec([None, *segmenter.input_shape[1:]], tf.float32)
+    return tf.function(
+        lambda images: segmenter(images, training=False), input_signature=[spec], autograph=False
+    )

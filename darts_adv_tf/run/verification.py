@@ -1,0 +1,110 @@
+"""The verify command: inspects a data set, tells what was found, and writes the report."""
+
+import csv
+import dataclasses
+import io
+from pathlib import Path
+
+from darts_adv_tf.config.verify import VerifyConfig
+from darts_adv_tf.data.inspection import Inspection, inspect
+from darts_adv_tf.pages.verification_page import verification_page
+from darts_adv_tf.plots.verification_images import (
+    Figure,
+    draw_prepared,
+    draw_stored,
+    encode_jpeg,
+)
+from darts_adv_tf.run.data_components import DataBuilder, make_preparation
+from darts_adv_tf.system.errors import DataError
+from darts_adv_tf.system.files import write_text
+from darts_adv_tf.terminal.printable import printable
+from darts_adv_tf.terminal.progress import LoadingProgress
+from darts_adv_tf.terminal.verification_table import inspection_table
+
+REPORT_FILE = "report.html"
+FINDINGS_FILE = "findings.csv"
+FINDINGS_HEADER = ("case", "kind", "spoils", "message")
+MAXIMUM_PICTURED = 200
+"""Cases with pictures on the page, of some 30 KiB each: the worst ones."""
+
+
+def verify(config: VerifyConfig) -> None:
+    """Prints a table of what is wrong with a data set, and writes report.html and findings.csv.
+
+    Raises:
+        DataError: A finding would spoil training; everything is told and written before.
+        StorageError: A file could not be written.
+    """
+    builder = DataBuilder(config)
+    with LoadingProgress("verify") as progress:
+        inspection = inspect(
+            builder.collection, make_preparation(config.data), builder.split_of, progress
+        )
+    print(inspection_table(inspection))
+    report = Path(config.workdir) / REPORT_FILE
+    figures = {
+        case: draw_case(inspection, case)
+        for case in list(inspection.findings_by_case())[:MAXIMUM_PICTURED]
+    }
+    write_text(report.with_name(FINDINGS_FILE), findings_table(inspection))
+    write_text(report, verification_page(inspection, _settings(config), figures))
+    print(f"{'report':<17}{report}", flush=True)
+    if inspection.spoiling:
+        worst = inspection.spoiling[0]
+        raise DataError(
+            "A data set has no fault that would spoil training.",
+            received=f"{len(inspection.spoiling)} finding(s) that would, the first: "
+            f"{printable(str(worst))}",
+            file=report,
+            remedy="Mend these cases, or take them out of the data set.",
+        )
+
+
+def draw_case(inspection: Inspection, case: str) -> list[Figure]:
+    """The pictures of a case: as it is stored, as training sees it, and the one it is a copy of."""
+    if case not in inspection.readings:
+        return []
+    reading = inspection.readings[case]
+    num_classes = len(inspection.collection.class_names)
+    figures = []
+    try:
+        picture, masks = reading.case.read()
+    except DataError:
+        # Told by a finding: there is nothing to be seen.
+        pass
+    else:
+        drawn = draw_stored(picture.pixels, masks, num_classes)
+        figures.append(Figure("as stored", encode_jpeg(drawn)))
+    if reading.image is not None:
+        drawn = draw_prepared(reading.image, reading.labels, num_classes)
+        figures.append(Figure("as training sees it", encode_jpeg(drawn)))
+    others = {finding.other for finding in reading.findings if finding.other}
+    others |= {f.other for f in inspection.findings_by_case()[case] if f.other}
+    for other in sorted(others):
+        reading = inspection.readings[other]
+        drawn = draw_prepared(reading.image, reading.labels, num_classes)
+        figures.append(Figure(f"the other case, {other}", encode_jpeg(drawn)))
+    return figures
+
+
+def findings_table(inspection: Inspection) -> str:
+    """CSV with columns case, kind, spoils (yes or no) and message, the worst first."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(FINDINGS_HEADER)
+    for finding in inspection.findings:
+        spoils = "yes" if finding.spoils else "no"
+        row = (finding.case, finding.kind, spoils, finding.message)
+        writer.writerow([printable(cell) for cell in row])
+    return table.getvalue()
+
+
+def _settings(config: VerifyConfig) -> dict[str, str]:
+    """The flags that are not as they are unless given, and those that are always asked after."""
+    data = config.data
+    shown = {
+        field.name: getattr(data, field.name)
+        for field in dataclasses.fields(data)
+        if field.name in ("dataset", "image_size") or getattr(data, field.name) != field.default
+    }
+    return {name: str(value) for name, value in (shown | {"seed": config.seed}).items()}

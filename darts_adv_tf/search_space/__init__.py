@@ -1,0 +1,1 @@
+"""What is searched: candidate operations, mixtures (Eq. 6), cells (Eq. 5), alpha, genotypes."""

@@ -1,0 +1,1 @@
+"""The exported segmenter: writing it, loading it, predicting with it."""

@@ -1,0 +1,1 @@
+"""Errors with exit statuses, atomic files, signals, devices and machines."""

@@ -1,0 +1,135 @@
+"""On what a run computes: one device, several replicas, or several machines."""
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.eager import context
+
+from darts_adv_tf.system import interruption
+from darts_adv_tf.system.cluster import Cluster, meet
+from darts_adv_tf.system.errors import CommunicationError, ConfigurationError
+
+START_SECONDS = 600
+"""That workers wait for each other at the start: batch systems start them minutes apart."""
+JOIN_SECONDS = 60
+"""That TensorFlow may take then, deaf to SIGTERM; it takes one or two."""
+
+
+def share_cores() -> None:
+    """Gives each of the two passes through the discriminator, real and fake, half of the cores.
+
+    TensorFlow lets every operation take all of them, and with two chains of small operations the
+    cores then mostly wait for each other: on two cores a search step took 3.7 s in place of 2.2 s
+    (docs/performance.md). What the environment says goes before.
+    """
+    if tf.config.list_physical_devices("GPU") or "TF_NUM_INTRAOP_THREADS" in os.environ:
+        return
+    threads = max(1, len(os.sched_getaffinity(0)) // 2)
+    # Too late once TensorFlow has computed, in a program that makes several builders.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+
+
+def make_strategy(kind: str = "auto", num_replicas: int | None = None) -> tf.distribute.Strategy:
+    """One device, or a mirror on several GPUs or, where there is none, on logical CPUs.
+
+    Args:
+        kind: `auto`, `one_device` or `mirrored`.
+        num_replicas: One a GPU unless given.
+
+    Raises:
+        ConfigurationError: There are fewer GPUs than replicas asked for, or the program has
+            used its CPU already and can no longer divide it.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if num_replicas is None:
+        num_replicas = 1 if kind == "one_device" else max(1, len(gpus))
+    if gpus and num_replicas > len(gpus):
+        raise ConfigurationError(
+            "Each replica has a GPU of its own.",
+            received=f"--num_replicas={num_replicas}, {len(gpus)} GPUs",
+            remedy=f"Use --num_replicas={len(gpus)} or less.",
+        )
+    if not gpus and num_replicas > 1:
+        _divide_cpu(num_replicas)
+    device = "GPU" if gpus else "CPU"
+    devices = [f"{device}:{index}" for index in range(num_replicas)]
+    if num_replicas == 1 and kind != "mirrored":
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def join_workers(cluster: Cluster) -> tf.distribute.Strategy:
+    """A mirror over several machines: their GPUs, or a CPU each.
+
+    Raises:
+        CommunicationError: Not all of them have come within `START_SECONDS`, or this worker's
+            port is taken.
+    """
+    print(f"workers: {cluster.index} of {len(cluster.workers)}, waiting for all", flush=True)
+    meet(cluster, START_SECONDS)
+    # What TensorFlow sets up itself, but with an end to the waiting for a worker that has gone
+    # again; its public interface has no such means.
+    runtime = context.context()
+    runtime.configure_coordination_service(
+        "standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=len(cluster.workers))],
+        cluster_register_timeout_in_ms=JOIN_SECONDS * 1000,
+    )
+    runtime.coordination_service.cluster_register_with_barrier = True
+    try:
+        with interruption.left_to_the_system():
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise CommunicationError(
+            f"All workers of TF_CONFIG join within {JOIN_SECONDS} seconds, each at an address of "
+            "its own.",
+            received=error.message.partition("\n")[0],
+            remedy="See to it that all workers run the same command and reach each other, and that "
+            f"the port of {cluster.workers[cluster.index]} is free here.",
+        ) from error
+
+
+def _divide_cpu(num_replicas: int):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    configuration = [tf.config.LogicalDeviceConfiguration() for _ in range(num_replicas)]
+    try:
+        tf.config.set_logical_device_configuration(cpu, configuration)
+    except RuntimeError:
+        if len(tf.config.list_logical_devices("CPU")) < num_replicas:
+            raise ConfigurationError(
+                "The CPU is divided into replicas before TensorFlow first computes.",
+                received=f"--num_replicas={num_replicas} after that",
+                remedy="Start a new process.",
+            ) from None
+
+
+def make_gather(strategy: tf.distribute.Strategy) -> Callable[[Sequence[float]], np.ndarray]:
+    """A function by which the processes of a run tell each other numbers.
+
+    All of them call it, at the same places, with as many numbers each; it returns when they have.
+
+    Returns:
+        A function of n numbers, which returns float64 (replicas, n), a row for each replica, those
+        of one process alike.
+    """
+
+    @tf.function(autograph=False)
+    def run(rows):
+        def on_replica(row):
+            # On a device of this replica, which an argument is not.
+            return tf.distribute.get_replica_context().all_gather(tf.identity(row), axis=0)
+
+        return strategy.run(on_replica, args=(rows,))
+
+    def gather(values: Sequence[float]) -> np.ndarray:
+        row = tf.constant([values], tf.float64)
+        rows = strategy.experimental_distribute_values_from_function(lambda context: row)
+        return strategy.experimental_local_results(run(rows))[0].numpy()
+
+    return gather

@@ -1,0 +1,1 @@
+"""Why a step is fast and repeats bit for bit; all private TensorFlow interfaces."""

@@ -1,0 +1,86 @@
+"""Adversarial training of a segmenter against a discriminator (Eqs. 1 and 2)."""
+
+import tensorflow as tf
+
+from darts_adv_tf.adversarial.game import AdversarialGame, Batch, SegmenterPass
+from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates
+from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
+
+
+class AdversarialTrainer(Trainer):
+    """Updates theta by Eq. 1 and phi by Eq. 2, both from one forward at the same weights.
+
+    Args:
+        game: The players, built.
+        learning_rate: Of both Adam optimizers.
+        strategy: See `Trainer`.
+    """
+
+    def __init__(
+        self, game: AdversarialGame, learning_rate: float, strategy: tf.distribute.Strategy
+    ):
+        super().__init__(strategy)
+        self.game = game
+        self.segmenter_optimizer = make_optimizer(learning_rate)
+        self.discriminator_optimizer = make_optimizer(learning_rate)
+        self.segmenter_optimizer.build(game.segmenter.trainable_variables)
+        self.discriminator_optimizer.build(game.discriminator.trainable_variables)
+
+    @property
+    def parts(self):
+        return {
+            "segmenter": self.game.segmenter,
+            "discriminator": self.game.discriminator,
+            "segmenter_optimizer": self.segmenter_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def train_step(self, batch: Batch) -> Metrics:
+        """Updates theta and phi."""
+        return self._update_players(*self._players(), (), batch)
+
+    def _players(self) -> tuple[Tensors, Tensors]:
+        """Theta and phi, read once."""
+        return weights(self.game.segmenter), weights(self.game.discriminator)
+
+    def _update_players(
+        self, theta: Tensors, phi: Tensors, alpha: Tensors, batch: Batch
+    ) -> Metrics:
+        segmenter_pass = SegmenterPass(self.game, theta, batch)
+        gradients, metrics = self._player_gradients(theta, phi, alpha, batch, segmenter_pass)
+        self._move_players(*gradients, segmenter_pass.updates, only_if=are_finite(metrics))
+        return metrics
+
+    def _player_gradients(
+        self,
+        theta: Tensors,
+        phi: Tensors,
+        alpha: Tensors,
+        batch: Batch,
+        segmenter_pass: SegmenterPass,
+    ) -> tuple[tuple[Tensors, Tensors], Metrics]:
+        """By theta and by phi, of the global batch; and what to report of them."""
+        gradients = self.game.training_gradients(theta, phi, alpha, batch, segmenter_pass)
+        by_theta, segmenter_norm = self._sum_up(gradients.by_theta)
+        by_phi, discriminator_norm = self._sum_up(gradients.by_phi)
+        losses = gradients.losses
+        return (by_theta, by_phi), {
+            "loss/segmentation": losses.segmentation,
+            "loss/adversarial": losses.adversarial,
+            "loss/discriminator": losses.discriminator,
+            "accuracy/real": losses.real_accuracy,
+            "accuracy/fake": losses.fake_accuracy,
+            "gradient_norm/segmenter": segmenter_norm,
+            "gradient_norm/discriminator": discriminator_norm,
+        }
+
+    def _move_players(
+        self, by_theta: Tensors, by_phi: Tensors, updates: Updates, only_if: tf.Tensor
+    ):
+        # Before theta, whose update starts from what these make of it.
+        self._keep(updates, only_if)
+        for model, optimizer, gradients in (
+            (self.game.segmenter, self.segmenter_optimizer, by_theta),
+            (self.game.discriminator, self.discriminator_optimizer, by_phi),
+        ):
+            self._apply(optimizer, gradients, model.trainable_variables, only_if)

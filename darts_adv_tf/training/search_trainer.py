@@ -1,0 +1,188 @@
+"""The search: Alg. 1 of the paper."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from darts_adv_tf.adversarial.architecture_gradient import (
+    ArchitectureGradientMode,
+    architecture_gradient,
+    no_tangent,
+    tangent_error,
+)
+from darts_adv_tf.adversarial.game import (
+    AdversarialGame,
+    ArchitectureObjective,
+    Batch,
+    SegmenterPass,
+)
+from darts_adv_tf.networks.plugin import OwnSegmenter
+from darts_adv_tf.search_space.alpha import Architecture
+from darts_adv_tf.tf_graph.call_in_training import Tensors
+from darts_adv_tf.tf_graph.replicas import sum_over_replicas
+from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
+from darts_adv_tf.training.trainer import (
+    Metrics,
+    are_finite,
+    assign_here,
+    make_optimizer,
+    values,
+    weights,
+)
+
+TANGENT_TOLERANCE = 1e-3
+"""Far above the rounding of float32 (1e-6 and less), and below what a lost operation brings."""
+
+
+class SearchTrainer(AdversarialTrainer):
+    """Each step updates alpha on a validation batch, then theta and phi on a training batch.
+
+    Args:
+        game: The players, built; the discriminator is a `SearchDiscriminator`.
+        architecture: Owner of alpha.
+        learning_rate: Of the segmenter's and the discriminator's Adam.
+        architecture_learning_rate: Of alpha's Adam, whose first beta is 0.5 as in DARTS.
+        gradient_mode: See `architecture_gradient`.
+        unroll_rate: eta of Eq. 9.
+        strategy: See `Trainer`.
+        objective: What alpha descends; see `AdversarialGame.architecture_objective`.
+    """
+
+    def __init__(
+        self,
+        game: AdversarialGame,
+        architecture: Architecture,
+        learning_rate: float,
+        architecture_learning_rate: float,
+        gradient_mode: ArchitectureGradientMode,
+        unroll_rate: float,
+        strategy: tf.distribute.Strategy,
+        objective: ArchitectureObjective = "discriminator",
+    ):
+        super().__init__(game, learning_rate, strategy)
+        self.architecture = architecture
+        self.gradient_mode = gradient_mode
+        self.unroll_rate = unroll_rate
+        self.objective = objective
+        self.architecture_optimizer = make_optimizer(architecture_learning_rate, beta_1=0.5)
+        self.architecture_optimizer.build(architecture.trainable_variables)
+        self._compare = self.on_replicas(self._compare_second_order)
+        # The program's own segmenters are known to have a tangent.
+        self._needs_trial = isinstance(game.segmenter, OwnSegmenter)
+
+    @property
+    def parts(self):
+        return super().parts | {
+            "architecture": self.architecture,
+            "architecture_optimizer": self.architecture_optimizer,
+        }
+
+    def step(self, train_cases: Sequence[int], val_cases: Sequence[int]) -> dict[str, float]:
+        """One step on all replicas; see `Trainer`.
+
+        Raises:
+            ConfigurationError: The gradient is to be exact, which this segmenter does not permit.
+        """
+        if self.gradient_mode == "exact":
+            self._try_tangent(train_cases)
+        return super().step(train_cases, val_cases)
+
+    def compare_second_order(
+        self, train_cases: Sequence[int], val_cases: Sequence[int]
+    ) -> dict[str, float]:
+        """How far the finite difference is from the exact second-order part, at these weights.
+
+        Raises:
+            ConfigurationError: As `step`.
+        """
+        self._try_tangent(train_cases)
+        return self._compare(train_cases, val_cases)
+
+    def train_step(self, train_batch: Batch, val_batch: Batch) -> Metrics:
+        """Updates alpha, then theta and phi."""
+        players = theta, _ = self._players()
+        # Theta does not change before its own update, so that one forward serves both.
+        segmenter_pass = SegmenterPass(self.game, theta, train_batch)
+        of_alpha = [*self.architecture.variables, *self.architecture_optimizer.variables]
+        before = values(of_alpha)
+        metrics = self._update_architecture(players, train_batch, val_batch, segmenter_pass)
+        gradients, metrics_of_players = self._player_gradients(
+            *players, weights(self.architecture), train_batch, segmenter_pass
+        )
+        metrics |= metrics_of_players
+        finite = are_finite(metrics)
+        self._move_players(*gradients, segmenter_pass.updates, only_if=finite)
+        # Whether the players can follow shows only at the new alpha.
+        _put_back(of_alpha, before, unless=finite)
+        return metrics
+
+    def _try_tangent(self, cases: Sequence[int]):
+        """Once, on images of the size of the steps, on which some of TensorFlow's errors depend."""
+        if not self._needs_trial:
+            return
+        self._needs_trial = False
+
+        def trial(batch):
+            error = tangent_error(self.game, weights(self.game.segmenter), batch.images)
+            return {"error": self._everywhere(error)}
+
+        error = self.on_replicas(trial)(cases)["error"]
+        if error > TANGENT_TOLERANCE:
+            raise no_tangent(
+                f"a segmenter whose derivatives forwards and backwards differ by {error:.1%}: "
+                "some operation has none, or a wrong one, in TensorFlow"
+            )
+
+    def architecture_gradient(self, mode: ArchitectureGradientMode, train_batch, val_batch):
+        """The gradient at the present weights; see `architecture_gradient`."""
+        return self._gradient(mode, self._players(), train_batch, val_batch)
+
+    def _gradient(self, mode, players, train_batch, val_batch, segmenter_pass=None):
+        alpha, rate = weights(self.architecture), self.unroll_rate
+        return architecture_gradient(
+            mode,
+            self.game,
+            *players,
+            *(alpha, train_batch, val_batch, rate, segmenter_pass, self.objective),
+        )
+
+    def _update_architecture(self, players, train_batch, val_batch, segmenter_pass=None) -> Metrics:
+        result = self._gradient(self.gradient_mode, players, train_batch, val_batch, segmenter_pass)
+        gradient, norm = self._sum_up(result.gradient)
+        if self.objective == "segmentation":
+            # In proportion to eta and to lambda_adv, and with the paper's below the epsilon that
+            # Adam adds to its denominator. Otherwise Adam is blind to such factors.
+            scale = self.unroll_rate * self.game.adversarial_weight
+            gradient = [each / scale for each in gradient]
+        self._apply(self.architecture_optimizer, gradient, self.architecture.trainable_variables)
+        metrics = {"loss/validation": result.objective, "gradient_norm/architecture": norm}
+        if result.second_order and self.objective == "discriminator":
+            first = tf.linalg.global_norm(sum_over_replicas(result.first_order))
+            second = tf.linalg.global_norm(sum_over_replicas(result.second_order))
+            ratio = tf.math.divide_no_nan(self.unroll_rate * second, first)
+            metrics["second_order/ratio"] = self._everywhere(ratio)
+        return metrics
+
+    def _compare_second_order(self, train_batch: Batch, val_batch: Batch) -> Metrics:
+        exact, difference = (
+            tf.concat(
+                sum_over_replicas(
+                    self.architecture_gradient(mode, train_batch, val_batch).second_order
+                ),
+                axis=0,
+            )
+            for mode in ("exact", "finite_difference")
+        )
+        product, norms = tf.reduce_sum(exact * difference), tf.norm(exact) * tf.norm(difference)
+        cosine = tf.math.divide_no_nan(product, norms)
+        norm_ratio = tf.math.divide_no_nan(tf.norm(difference), tf.norm(exact))
+        return {
+            "second_order/cosine_of_finite_difference": self._everywhere(cosine),
+            "second_order/norm_ratio_of_finite_difference": self._everywhere(norm_ratio),
+        }
+
+
+def _put_back(variables, before: Tensors, unless: tf.Tensor):
+    """Gives variables the values of before, unless a scalar bool says that they keep theirs."""
+    for variable, value in zip(variables, before, strict=True):
+        assign_here(variable, tf.where(unless, variable.value, value))

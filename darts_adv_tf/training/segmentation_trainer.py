@@ -1,0 +1,52 @@
+"""Training without a discriminator: the paper's first row of each table."""
+
+import tensorflow as tf
+
+from darts_adv_tf.adversarial.game import Batch
+from darts_adv_tf.adversarial.losses import segmentation_loss
+from darts_adv_tf.tf_graph.call_in_training import call_in_training
+from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
+
+
+class SegmentationTrainer(Trainer):
+    """Descends the cross-entropy alone (Eq. 1 with lambda_adv = 0).
+
+    Args:
+        segmenter: A built model.
+        learning_rate: Of Adam.
+        global_batch_size: Images of a batch over all replicas.
+        strategy: See `Trainer`.
+    """
+
+    def __init__(
+        self,
+        segmenter,
+        learning_rate: float,
+        global_batch_size: int,
+        strategy: tf.distribute.Strategy,
+    ):
+        super().__init__(strategy)
+        self.segmenter = segmenter
+        self.global_batch_size = global_batch_size
+        self.segmenter_optimizer = make_optimizer(learning_rate)
+        self.segmenter_optimizer.build(segmenter.trainable_variables)
+
+    @property
+    def parts(self):
+        return {"segmenter": self.segmenter, "segmenter_optimizer": self.segmenter_optimizer}
+
+    def train_step(self, batch: Batch) -> Metrics:
+        """Updates theta."""
+        theta = weights(self.segmenter)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(theta)
+            logits, updates = call_in_training(self.segmenter, theta, batch.images)
+            loss = tf.reduce_sum(segmentation_loss(batch.labels, logits)) / self.global_batch_size
+        by_theta, norm = self._sum_up(tape.gradient(loss, theta))
+        metrics = {"loss/segmentation": loss, "gradient_norm/segmenter": norm}
+        finite = are_finite(metrics)
+        self._keep(updates, finite)
+        self._apply(
+            self.segmenter_optimizer, by_theta, self.segmenter.trainable_variables, only_if=finite
+        )
+        return metrics

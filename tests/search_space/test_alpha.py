@@ -1,0 +1,126 @@
+"""alpha: where it starts, what it weighs, how decided it is."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from darts_adv_tf.search_space.alpha import Architecture
+from darts_adv_tf.search_space.genotype import PRIMITIVES
+
+NONE, SKIP, SEPARABLE = (PRIMITIVES.index(p) for p in ("none", "skip_connect", "sep_conv_5x5"))
+
+
+def with_scores(normal, reduction) -> Architecture:
+    architecture = Architecture()
+    architecture.alpha_normal.assign(normal)
+    architecture.alpha_reduction.assign(reduction)
+    return architecture
+
+
+def test_it_owns_both_alphas_and_nothing_else():
+    architecture = Architecture()
+    assert [tuple(v.shape) for v in architecture.trainable_variables] == [(14, 8), (14, 8)]
+    assert [v.name for v in architecture.variables] == ["alpha_normal", "alpha_reduction"]
+
+
+def test_all_operations_start_nearly_equal():
+    keras.utils.set_random_seed(0)
+    starts = np.stack([v.numpy() for v in Architecture().variables])
+    assert starts.std() == pytest.approx(1e-3, rel=0.15)
+    assert abs(starts.mean()) < 2e-4
+    assert not np.array_equal(*starts)
+
+
+def test_the_seed_decides_the_start():
+    starts = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        starts.append(Architecture().alpha_normal.numpy())
+    np.testing.assert_array_equal(starts[0], starts[1])
+    assert not np.array_equal(starts[0], starts[2])
+
+
+def test_op_weights_are_the_softmax_over_the_operations_of_an_edge():
+    normal = np.zeros((14, 8))
+    normal[3, SKIP] = math.log(3)
+    expected = np.full((14, 8), 1 / 8)
+    expected[3] = 0.1
+    expected[3, SKIP] = 0.3
+    reduction = np.random.default_rng(0).normal(size=(14, 8))
+    received = with_scores(normal, reduction).op_weights()
+    np.testing.assert_allclose(received[0], expected, rtol=1e-6)
+    shares = np.exp(reduction) / np.exp(reduction).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(received[1], shares, rtol=1e-5)
+
+
+def test_statistics_tell_how_decided_each_kind_of_cell_is():
+    decided = np.zeros((14, 8))
+    decided[:, SEPARABLE] = 1e3
+    decided[:7, SEPARABLE] = 0
+    decided[:7, NONE] = 1e3
+    statistics = with_scores(np.zeros((14, 8)), decided).statistics()
+    assert statistics == pytest.approx(
+        {
+            "alpha_entropy/normal": math.log(8),
+            "alpha_none/normal": 1 / 8,
+            "alpha_skip_connect/normal": 1 / 8,
+            "alpha_none_edges/normal": 0,
+            "alpha_skip_connect_edges/normal": 0,
+            "alpha_entropy/reduction": 0,
+            "alpha_none/reduction": 1 / 2,
+            "alpha_skip_connect/reduction": 0,
+            "alpha_none_edges/reduction": 1 / 2,
+            "alpha_skip_connect_edges/reduction": 0,
+        },
+        rel=1e-6,
+        abs=1e-9,
+    )
+
+
+def test_statistics_tell_on_which_edges_none_and_the_skip_connection_are_the_strongest():
+    normal, reduction = np.zeros((2, 14, 8))
+    normal[:7, SKIP] = 1
+    normal[5:8, NONE] = 2  # of these the skip connection would still be derived on two
+    normal[8, [NONE, SKIP, SEPARABLE]] = 2, 1, 3
+    reduction[:3, NONE] = 1
+    reduction[2:6, SEPARABLE] = 2
+    reduction[6, [NONE, SKIP]] = 1, 2
+    statistics = with_scores(normal, reduction).statistics()
+    shares = {name: share for name, share in statistics.items() if "_edges/" in name}
+    assert shares == pytest.approx(
+        {
+            "alpha_none_edges/normal": 3 / 14,
+            "alpha_skip_connect_edges/normal": 7 / 14,
+            "alpha_none_edges/reduction": 2 / 14,
+            "alpha_skip_connect_edges/reduction": 1 / 14,
+        }
+    )
+
+
+def test_skip_connections_are_counted_as_they_would_be_derived():
+    alphas = np.random.default_rng(0).normal(size=(2, 14, 8))
+    alphas[:, :, SKIP] += 1
+    architecture = with_scores(*alphas)
+    statistics, genotype = architecture.statistics(), architecture.derive()
+    for name, alpha in zip(("normal", "reduction"), alphas, strict=True):
+        derivable = [PRIMITIVES[1 + index] for index in alpha[:, 1:].argmax(axis=-1)]
+        count = derivable.count("skip_connect")
+        assert statistics[f"alpha_skip_connect_edges/{name}"] == pytest.approx(count / 14)
+        derived = [operation for target in getattr(genotype, name) for operation, _ in target]
+        assert 0 < derived.count("skip_connect") <= count < 14
+
+
+def test_derived_cells_come_from_their_own_alpha():
+    normal, reduction = np.zeros((2, 14, 8))
+    normal[:, SEPARABLE] = 2
+    reduction[:, SKIP] = 2
+    reduction[:, NONE] = 5
+    genotype = with_scores(normal, reduction).derive()
+    for cell, operation in (
+        (genotype.normal, "sep_conv_5x5"),
+        (genotype.reduction, "skip_connect"),
+    ):
+        assert {op for target in cell for op, _ in target} == {operation}
+        assert [tuple(source for _, source in target) for target in cell] == [(0, 1)] * 4

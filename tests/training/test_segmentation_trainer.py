@@ -1,0 +1,65 @@
+"""Training without a discriminator, against the same steps by hand, in float64."""
+
+import pytest
+import tensorflow as tf
+
+from darts_adv_tf.adversarial.game import Batch
+from darts_adv_tf.training.segmentation_trainer import SegmentationTrainer
+from tests.adversarial.tiny_players import (
+    assert_close,
+    cross_entropy,
+    gradients,
+    tiny_cases,
+    tiny_game,
+    values,
+)
+from tests.training.adam import Adam
+from tests.training.bits import changed_parts
+from tests.training.taking import taking
+
+LEARNING_RATE = 2.0**-5
+IMAGES, LABELS = tiny_cases(4)
+take = taking(IMAGES, LABELS)
+STEPS = [(0, 1), (2, 3)]
+
+
+def make_trainer(segmenter):
+    return SegmentationTrainer(
+        segmenter,
+        LEARNING_RATE,
+        global_batch_size=2,
+        strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
+    )
+
+
+def test_steps_are_those_of_adam_on_the_cross_entropy():
+    segmenter = tiny_game().segmenter
+    trainer = make_trainer(segmenter)
+    theta = [value.numpy().copy() for value in values(segmenter)]
+    of_theta = Adam(theta, LEARNING_RATE)
+    for cases in STEPS:
+        figures = trainer.step(*take(cases))
+        batch = Batch(tf.constant(IMAGES[list(cases)]), tf.constant(LABELS[list(cases)]))
+        tensors = [tf.constant(array) for array in theta]
+        by_theta = gradients(lambda: cross_entropy(tensors, batch), tensors)  # noqa: B023
+        assert figures == {
+            "loss/segmentation": pytest.approx(float(cross_entropy(tensors, batch)), rel=1e-6),
+            "gradient_norm/segmenter": pytest.approx(
+                float(tf.linalg.global_norm(by_theta)), rel=1e-6
+            ),
+        }
+        of_theta.descend(by_theta)
+        assert_close(trainer.segmenter_optimizer._momentums, of_theta.means)
+        assert_close(segmenter.trainable_variables, of_theta.variables)
+
+
+def test_a_step_changes_the_segmenter_and_its_slots_alone():
+    game = tiny_game()
+    trainer = make_trainer(game.segmenter)
+    parts = {
+        "segmenter": game.segmenter,
+        "segmenter_optimizer": trainer.segmenter_optimizer,
+        "discriminator": game.discriminator,
+    }
+    changed = changed_parts(parts, lambda: trainer.step(*take(STEPS[0])))
+    assert changed == {"segmenter", "segmenter_optimizer"}

@@ -1,0 +1,106 @@
+"""What is written for TensorBoard can be read back by it."""
+
+import cv2
+import numpy as np
+import pytest
+
+from darts_adv_tf.system.errors import StorageError
+from darts_adv_tf.training.tensorboard import Monitor
+from tests.events import read_events
+
+LOSS = "loss/segmentation"
+
+
+def test_scalars_pictures_and_marks_come_back_with_their_steps(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    with Monitor(tmp_path, "search") as monitor:
+        monitor.begin(0)
+        monitor.scalars(1, {LOSS: 0.5, "loss/discriminator": 1.25})
+        monitor.scalars(2, {LOSS: 0.25})
+        monitor.picture(2, "overlays", picture)
+        monitor.mark(3, "collapse/val_iou", "below its best")
+    events = read_events(tmp_path / "tensorboard" / "search")
+    assert set(events) == {LOSS, "loss/discriminator", "overlays", "collapse/val_iou"}
+    assert events[LOSS] == [(1, 0.5), (2, 0.25)]
+    assert events["loss/discriminator"] == [(1, 1.25)]
+    assert events["collapse/val_iou"] == [(3, b"below its best")]
+    ((step, (width, height, png)),) = events["overlays"]
+    assert (step, int(width), int(height)) == (2, 7, 5)
+    decoded = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+    np.testing.assert_array_equal(decoded, picture)
+
+
+def test_what_was_flushed_can_be_read_while_training_goes_on(tmp_path):
+    with Monitor(tmp_path, "retrain") as monitor:
+        monitor.begin(0)
+        monitor.scalars(3, {LOSS: 2.0})
+        monitor.flush()
+        assert read_events(tmp_path / "tensorboard" / "retrain") == {LOSS: [(3, 2.0)]}
+
+
+def write_run(workdir, begin, end, value):
+    """The curve, a picture and a mark of the steps after `begin`, up to `end`."""
+    with Monitor(workdir, "search") as monitor:
+        monitor.begin(begin)
+        for step in range(begin + 1, end + 1):
+            monitor.scalars(step, {LOSS: value})
+            monitor.picture(step, "overlays", np.full((2, 3, 3), value, np.uint8))
+            monitor.mark(step, "collapse/val_iou", str(value))
+
+
+def test_after_a_resume_every_step_is_there_once_as_it_was_made_last(tmp_path):
+    """From step 4 again, which the first had passed; then from the end of what is there."""
+    for begin, end, value in ((0, 6, 1), (4, 7, 2), (7, 9, 3)):
+        write_run(tmp_path, begin, end, value)
+    events = read_events(tmp_path / "tensorboard" / "search")
+    values = [1, 1, 1, 1, 2, 2, 2, 3, 3]
+    assert [step for step, _ in events[LOSS]] == list(range(1, 10))
+    assert [value for _, value in events[LOSS]] == values
+    assert [int(text) for _, text in events["collapse/val_iou"]] == values
+    assert [step for step, _ in events["overlays"]] == list(range(1, 10))
+
+
+def test_a_phase_that_begins_anew_voids_all_of_its_first_time(tmp_path):
+    for value in (1, 2):
+        write_run(tmp_path, 0, 3, value)
+    assert read_events(tmp_path / "tensorboard" / "search")[LOSS] == [(1, 2), (2, 2), (3, 2)]
+
+
+def test_a_finished_phase_that_is_passed_over_keeps_its_curves(tmp_path):
+    write_run(tmp_path, 0, 3, 1)
+    write_run(tmp_path, 3, 3, 2)
+    assert read_events(tmp_path / "tensorboard" / "search")[LOSS] == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_phases_have_curves_of_their_own(tmp_path):
+    write_run(tmp_path, 0, 3, 1)
+    with Monitor(tmp_path, "retrain") as monitor:
+        monitor.begin(0)
+    assert len(read_events(tmp_path / "tensorboard" / "search")[LOSS]) == 3
+
+
+def test_a_process_that_is_not_to_write_writes_nothing(tmp_path):
+    with Monitor(tmp_path, "search", is_writer=False) as monitor:
+        monitor.begin(0)
+        monitor.scalars(1, {LOSS: 0.5})
+        monitor.picture(1, "overlays", np.zeros((2, 3, 3), np.uint8))
+        monitor.mark(1, "collapse/val_iou", "below its best")
+        monitor.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_ends_before_it_begins_leaves_nothing(tmp_path):
+    with Monitor(tmp_path, "search"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_curves_that_cannot_be_written_are_told(tmp_path):
+    (tmp_path / "tensorboard").write_text("a file where the folder should be")
+    with (
+        Monitor(tmp_path, "search") as monitor,
+        pytest.raises(StorageError, match="curves for TensorBoard") as caught,
+    ):
+        monitor.begin(0)
+    assert caught.value.exit_status == 6
+    assert str(tmp_path / "tensorboard" / "search") in str(caught.value)

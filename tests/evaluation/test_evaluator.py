@@ -9,8 +9,8 @@ import pytest
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.split import Split
+from darts_adv_tf.evaluation import evaluator as evaluation
 from darts_adv_tf.evaluation.evaluator import evaluate_segmenter, mean_shape, predict_labels
-from darts_adv_tf.evaluation.evaluator import evaluator as evaluation
 from darts_adv_tf.system.errors import DataError, NonFiniteError
 
 CLASS_NAMES = ("background", "lung", "heart")

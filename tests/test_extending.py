@@ -1,0 +1,59 @@
+"""docs/extending.md, as a reader follows it: each section's code is saved, and its command run."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.command_line import REPOSITORY, TINY, TINY_SEARCH, run_command
+
+DOCUMENT = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
+SMALL = {
+    "train": (*TINY, "--discriminator_channels=2", "--discriminator_cells=NR"),
+    "search": (*TINY_SEARCH, "--discriminator_cells=NR", "--search_epochs=1"),
+}
+"""Flags that come before those of the document, which win."""
+
+
+def sections() -> dict[str, str]:
+    """The sections of the document by their headings."""
+    _, *parts = re.split(r"^## (.+)\n", DOCUMENT, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def blocks(section: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(section: str) -> list[list[str]]:
+    """Each command as the name of the program's command and its flags."""
+    lines = "\n".join(blocks(section, "sh")).replace("\\\n", " ").splitlines()
+    found = [shlex.split(line) for line in lines if line.strip()]
+    for python, option, module, *_ in found:
+        assert (python, option) == ("python", "-m") and module.startswith("darts_adv_tf.")
+    return [[module.removeprefix("darts_adv_tf."), *flags] for _, _, module, *flags in found]
+
+
+@pytest.mark.parametrize("heading", sections())
+def test_the_recipe_of_a_section_leads_to_an_exported_segmenter(heading, tmp_path):
+    section = sections()[heading]
+    for code in blocks(section, "python"):
+        name = re.match(r"# (\w+\.py)\n", code)
+        assert name, "a block of code begins with the name of its file"
+        (tmp_path / name[1]).write_text(code)
+    assert commands(section)
+    for number, (command, *flags) in enumerate(commands(section)):
+        workdir = f"run_{number}"
+        ended = run_command(tmp_path, command, *SMALL[command], *flags, f"--workdir={workdir}")
+        assert ended.returncode == 0, ended.stderr
+        assert (tmp_path / workdir / "metrics.json").exists()
+        assert (tmp_path / workdir / "segmenter" / "1" / "saved_model.pb").exists()
+
+
+def test_every_block_of_code_and_every_command_is_in_a_section():
+    counted = sum(
+        len(blocks(section, language))
+        for section in sections().values()
+        for language in ("python", "sh")
+    )
+    assert counted == DOCUMENT.count("```") / 2

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES, Genotype, derive
 
@@ -22,9 +23,13 @@ class Architecture(keras.layers.Layer):
         self.built = True
 
     def op_weights(self) -> tuple[np.ndarray, np.ndarray]:
-        """The softmax of both alphas over the operations (Eq. 6), normal then reduction."""
+        """The softmax of both alphas over the operations (Eq. 6), normal then reduction.
+
+        In float64: in float32 equal alphas get weights that differ in the last bit, by a pattern
+        that depends on the processor, and ties would be derived by it.
+        """
         return tuple(
-            np.asarray(keras.ops.softmax(alpha.value))
+            softmax(np.asarray(alpha.value, np.float64), axis=-1)
             for alpha in (self.alpha_normal, self.alpha_reduction)
         )
 

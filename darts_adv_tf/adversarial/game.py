@@ -48,12 +48,15 @@ class TrainingGradients(NamedTuple):
         by_phi: Of Eq. 2, one a weight of the discriminator.
         by_fake_masks: (N, H, W, K), of the weighted adversarial term of Eq. 1 by the predictions.
         losses: The losses at which they were taken.
+        discriminator_updates: New values of the discriminator's state, where it has any, from
+            its pass on the predictions.
     """
 
     by_theta: list[tf.Tensor]
     by_phi: list[tf.Tensor]
     by_fake_masks: tf.Tensor
     losses: Losses
+    discriminator_updates: Updates
 
 
 class Segmentation(NamedTuple):
@@ -114,7 +117,7 @@ class AdversarialGame:
     Args:
         segmenter: A built Keras model, images (N, H, W, channels) -> logits (N, H, W, K).
         discriminator: A built layer, (N, H, W, K) -> logits (N,), called as
-            `discriminator(masks, *op_weights)`.
+            `discriminator(masks, *op_weights)`, in training mode.
         num_classes: K.
         adversarial_weight: lambda_adv of Eq. 1.
         global_batch_size: The number of images of a batch over all replicas.
@@ -161,11 +164,16 @@ class AdversarialGame:
         Returns:
             Logits (N,).
         """
+        return self._discriminate(phi, alpha, images, masks)[0]
+
+    def _discriminate(
+        self, phi: Tensors, alpha: Tensors, images: tf.Tensor, masks: tf.Tensor
+    ) -> tuple[tf.Tensor, Updates]:
+        """Also returns the new values of the discriminator's state; see `Segmentation.updates`."""
         if self.discriminator_sees_images:
             masks = tf.concat([masks, images], axis=-1)
         op_weights = [tf.nn.softmax(scores) for scores in alpha]
-        logits, _ = self.discriminator.stateless_call(phi, [], masks, *op_weights)
-        return logits
+        return call_in_training(self.discriminator, phi, masks, *op_weights)
 
     def real_masks(self, labels: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         """Ground truth as the discriminator sees it: one-hot, (N, H, W, K)."""
@@ -205,11 +213,14 @@ class AdversarialGame:
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([*phi, fake_masks])
             real_logits = self.discriminate(phi, alpha, batch.images, real_masks)
-            fake_logits = self.discriminate(phi, alpha, batch.images, fake_masks)
+            # Both passes start from the same state. Statistics of real and of predicted masks
+            # differ; only training uses the discriminator, which takes those of each batch.
+            fake_logits, updates = self._discriminate(phi, alpha, batch.images, fake_masks)
             discriminator = self.global_mean(discriminator_loss(real_logits, fake_logits))
             adversarial = self.weighted_adversarial_loss(fake_logits)
         with differentiated_by("kernels", "scale"):
             by_phi = tape.gradient(discriminator, phi)
+            by_phi = list(map(tf.convert_to_tensor, by_phi))  # Of an embedding it is sparse.
         with differentiated_by():
             by_fake_masks = tape.gradient(adversarial, fake_masks)
         del tape
@@ -221,7 +232,7 @@ class AdversarialGame:
             real_accuracy=self._accuracy(real_logits > 0),
             fake_accuracy=self._accuracy(fake_logits < 0),
         )
-        return TrainingGradients(by_theta, by_phi, by_fake_masks, losses)
+        return TrainingGradients(by_theta, by_phi, by_fake_masks, losses, updates)
 
     def architecture_objective(
         self,

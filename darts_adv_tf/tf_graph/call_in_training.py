@@ -11,14 +11,14 @@ Updates = Sequence[tuple[keras.Variable, tf.Tensor]]
 
 
 def call_in_training(
-    model: keras.layers.Layer, theta: Tensors, images: tf.Tensor
+    model: keras.layers.Layer, theta: Tensors, *inputs: tf.Tensor
 ) -> tuple[tf.Tensor, Updates]:
     """A forward pass in training mode that changes nothing.
 
     Args:
         model: Built.
         theta: In place of its trainable variables.
-        images: Its input.
+        *inputs: What it is called with.
 
     Returns:
         The output, and the updates that the layers would make: of moving statistics, of the state
@@ -31,7 +31,7 @@ def call_in_training(
     with scope:
         # Not `stateless_call`, by which a layer whose `call` takes no `training` does not tell
         # the layers within it of the mode.
-        output = model(images, training=True)
+        output = model(*inputs, training=True)
     after = [scope.get_current_value(variable) for variable in variables]
     updates = [
         (variable, new)

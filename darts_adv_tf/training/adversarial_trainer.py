@@ -48,7 +48,7 @@ class AdversarialTrainer(Trainer):
     ) -> Metrics:
         segmenter_pass = SegmenterPass(self.game, theta, batch)
         gradients, metrics = self._player_gradients(theta, phi, alpha, batch, segmenter_pass)
-        self._move_players(*gradients, segmenter_pass.updates, only_if=are_finite(metrics))
+        self._move_players(*gradients, only_if=are_finite(metrics))
         return metrics
 
     def _player_gradients(
@@ -58,13 +58,14 @@ class AdversarialTrainer(Trainer):
         alpha: Tensors,
         batch: Batch,
         segmenter_pass: SegmenterPass,
-    ) -> tuple[tuple[Tensors, Tensors], Metrics]:
-        """By theta and by phi, of the global batch; and what to report of them."""
+    ) -> tuple[tuple[Tensors, Tensors, Updates], Metrics]:
+        """Gradients of the global batch w.r.t. theta and phi, state updates, and metrics."""
         gradients = self.game.training_gradients(theta, phi, alpha, batch, segmenter_pass)
         by_theta, segmenter_norm = self._sum_up(gradients.by_theta)
         by_phi, discriminator_norm = self._sum_up(gradients.by_phi)
         losses = gradients.losses
-        return (by_theta, by_phi), {
+        updates = [*segmenter_pass.updates, *gradients.discriminator_updates]
+        return (by_theta, by_phi, updates), {
             "loss/segmentation": losses.segmentation,
             "loss/adversarial": losses.adversarial,
             "loss/discriminator": losses.discriminator,
@@ -77,7 +78,7 @@ class AdversarialTrainer(Trainer):
     def _move_players(
         self, by_theta: Tensors, by_phi: Tensors, updates: Updates, only_if: tf.Tensor
     ):
-        # Before theta, whose update starts from what these make of it.
+        # State first: a spectral normalization divides a weight in place.
         self._keep(updates, only_if)
         for model, optimizer, gradients in (
             (self.game.segmenter, self.segmenter_optimizer, by_theta),

@@ -111,7 +111,7 @@ class SearchTrainer(AdversarialTrainer):
         )
         metrics |= metrics_of_players
         finite = are_finite(metrics)
-        self._move_players(*gradients, segmenter_pass.updates, only_if=finite)
+        self._move_players(*gradients, only_if=finite)
         # Whether the players can follow shows only at the new alpha.
         _put_back(of_alpha, before, unless=finite)
         return metrics

@@ -5,24 +5,22 @@ Legend: N batch, H, W height and width, K classes.
 
 import collections
 import contextlib
-import importlib
 import inspect
 import itertools
 import random
-import traceback
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.backend.common import global_state
 
+from darts_adv_tf.system.entry_point import failed_entry_point, load_entry_point
 from darts_adv_tf.system.errors import ConfigurationError
 from darts_adv_tf.tf_graph.call_in_training import call_in_training
+from darts_adv_tf.tf_graph.layer_names import fresh_layer_names
 
 SIGNATURE = "function(image_shape, num_classes, width, seed) -> keras.Model"
 _TRIAL_BATCH = 2
-_COUNTERS = "object_name_uids"
 
 
 class OwnSegmenter(keras.Model):
@@ -55,7 +53,7 @@ class OwnBackbone:
 
     def __init__(self, name: str):
         self.name = name
-        self._function = _find(name)
+        self._function = load_entry_point(name, "--backbone", SIGNATURE)
 
     def __call__(
         self, image_shape: tuple[int, int, int], num_classes: int, width: int, seed: int
@@ -67,7 +65,7 @@ class OwnBackbone:
             "seed": seed,
         }
         self._check_signature(arguments)
-        with _own_names(), _own_random_numbers(seed):
+        with fresh_layer_names(), _own_random_numbers(seed):
             model = self._guarded(self._function, **arguments)
             self._check_model(model)
             images = keras.Input(arguments["image_shape"], name="images")
@@ -90,7 +88,7 @@ class OwnBackbone:
         try:
             return function(*inputs, **arguments)
         except Exception as error:
-            raise _failure(self.name, error) from error
+            raise failed_entry_point(self.name, error, SIGNATURE) from error
 
     def _mistake(self, rule: str, received: object, remedy: str) -> ConfigurationError:
         return ConfigurationError(rule, received=f"{received}, of {self.name}", remedy=remedy)
@@ -215,62 +213,6 @@ class OwnBackbone:
                 f"values within 0 and 1 whatever its weights are{', summing to 1' * sums_to_one}",
                 f"Leave out the {'softmax' if sums_to_one else 'sigmoid'} at its end.",
             )
-
-
-def _find(name: str) -> Callable:
-    module_name, _, function_name = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise _failure(name, error) from error
-        raise ConfigurationError(
-            "The module of --backbone=module:function can be imported.",
-            received=f"{name}: no module named {error.name}",
-            remedy="Start in the folder of its file, or name that folder in PYTHONPATH; write "
-            "the module's name without .py.",
-        ) from None
-    except Exception as error:
-        raise _failure(name, error) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        found = "no such name" if function is None else f"a {type(function).__name__}"
-        raise ConfigurationError(
-            "The module of --backbone=module:function has that function.",
-            received=f"{name}: {found} in it",
-            file=getattr(module, "__file__", None),
-            remedy=f"Define {SIGNATURE} there.",
-        )
-    return function
-
-
-def _failure(name: str, error: Exception) -> ConfigurationError:
-    """What the user's code raised, with its traceback: the mistake is there, not here."""
-    # Without the frames of this file.
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-        trace = trace.tb_next
-    text = "".join(traceback.format_exception(type(error), error, trace, chain=False)).rstrip()
-    return ConfigurationError(
-        "The code of a user's own segmenter runs without an error.",
-        received=f"from {name}:\n{text}",
-        remedy=f"Correct it; it is called as {SIGNATURE}.",
-    )
-
-
-@contextlib.contextmanager
-def _own_names():
-    """Lets Keras count the names of nameless layers from the beginning, and go on after it.
-
-    It counts over all that a process makes, and variables are named after their layers.
-    (`keras.utils.clear_session` would forget much more; there is no public means.)
-    """
-    before = global_state.get_global_attribute(_COUNTERS)
-    global_state.set_global_attribute(_COUNTERS, collections.defaultdict(int))
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute(_COUNTERS, before)
 
 
 @contextlib.contextmanager

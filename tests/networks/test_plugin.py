@@ -289,20 +289,24 @@ def test_the_built_in_backbones_keep_their_names():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("no_such_nets:net", ("can be imported", "no module named no_such_nets", "PYTHONPATH")),
-        ("my_package.none:net", ("can be imported", "no module named my_package.none")),
-        ("my_nets:net", ("has that function", "no such name in it", "my_nets.py")),
-        ("not_a_function", ("has that function", "a int in it")),
+        ("no_such_nets:net", ("must be importable", "no module named no_such_nets", "PYTHONPATH")),
+        ("my_package.none:net", ("must be importable", "no module named my_package.none")),
+        ("my_nets:net", ("must have that function", "no such name in it", "my_nets.py")),
+        ("not_a_function", ("must have that function", "a int in it")),
         # Mistakes in the user's files, with their places.
         (
             "importing_nothing:net",
-            ("runs without an error", "importing_nothing.py", "No module named 'no_such_module"),
+            (
+                "must run without an error",
+                "importing_nothing.py",
+                "No module named 'no_such_module",
+            ),
         ),
-        ("misspelt:net", ("runs without an error", "def net(:", "SyntaxError")),
-        ("raising", ("runs without an error", 'my_nets.py", line', "paddding")),
+        ("misspelt:net", ("must run without an error", "def net(:", "SyntaxError")),
+        ("raising", ("must run without an error", 'my_nets.py", line', "paddding")),
         (
             "raising_when_called",
-            ("runs without an error", "self.no_such_layer(images)", "AttributeError"),
+            ("must run without an error", "self.no_such_layer(images)", "AttributeError"),
         ),
         ("without_width", ("is called by name", "width", "(image_shape, num_classes, seed)")),
         ("layer", ("is a keras.Model", "Conv2D")),

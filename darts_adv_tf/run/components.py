@@ -23,9 +23,10 @@ from darts_adv_tf.run.data_components import DataBuilder
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.search_space.genotype import NUM_INTERMEDIATE_NODES, Genotype
 from darts_adv_tf.system.cluster import read_cluster
-from darts_adv_tf.system.devices import join_workers, make_gather, make_strategy, share_cores
+from darts_adv_tf.system.devices import make_gather, make_strategy, share_cores
 from darts_adv_tf.system.errors import ConfigurationError
 from darts_adv_tf.tf_graph.ordered_sum import order_sums
+from darts_adv_tf.tf_graph.workers import join_workers
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
 from darts_adv_tf.training.search_trainer import SearchTrainer
 from darts_adv_tf.training.segmentation_trainer import SegmentationTrainer

@@ -1,4 +1,4 @@
-"""On what a run computes: one device, several replicas, or several machines."""
+"""What a run computes on: one device, or several replicas on this machine."""
 
 import contextlib
 import os
@@ -6,17 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
-from tensorflow.python.eager import context
 
-from darts_adv_tf.system import interruption
-from darts_adv_tf.system.cluster import Cluster, meet
-from darts_adv_tf.system.errors import CommunicationError, ConfigurationError
-
-START_SECONDS = 600
-"""That workers wait for each other at the start: batch systems start them minutes apart."""
-JOIN_SECONDS = 60
-"""That TensorFlow may take then, deaf to SIGTERM; it takes one or two."""
+from darts_adv_tf.system.errors import ConfigurationError
 
 
 def share_cores() -> None:
@@ -61,38 +52,6 @@ def make_strategy(kind: str = "auto", num_replicas: int | None = None) -> tf.dis
     if num_replicas == 1 and kind != "mirrored":
         return tf.distribute.OneDeviceStrategy(devices[0])
     return tf.distribute.MirroredStrategy(devices)
-
-
-def join_workers(cluster: Cluster) -> tf.distribute.Strategy:
-    """A mirror over several machines: their GPUs, or a CPU each.
-
-    Raises:
-        CommunicationError: Not all of them have come within `START_SECONDS`, or this worker's
-            port is taken.
-    """
-    print(f"workers: {cluster.index} of {len(cluster.workers)}, waiting for all", flush=True)
-    meet(cluster, START_SECONDS)
-    # What TensorFlow sets up itself, but with an end to the waiting for a worker that has gone
-    # again; its public interface has no such means.
-    runtime = context.context()
-    runtime.configure_coordination_service(
-        "standalone",
-        service_leader="/job:worker/replica:0/task:0",
-        coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=len(cluster.workers))],
-        cluster_register_timeout_in_ms=JOIN_SECONDS * 1000,
-    )
-    runtime.coordination_service.cluster_register_with_barrier = True
-    try:
-        with interruption.left_to_the_system():
-            return tf.distribute.MultiWorkerMirroredStrategy()
-    except tf.errors.OpError as error:
-        raise CommunicationError(
-            f"All workers of TF_CONFIG join within {JOIN_SECONDS} seconds, each at an address of "
-            "its own.",
-            received=error.message.partition("\n")[0],
-            remedy="See to it that all workers run the same command and reach each other, and that "
-            f"the port of {cluster.workers[cluster.index]} is free here.",
-        ) from error
 
 
 def _divide_cpu(num_replicas: int):

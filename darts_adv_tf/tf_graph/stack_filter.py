@@ -1,24 +1,32 @@
 """A graph whose nodes do not carry the Python stack that made them."""
 
+import contextlib
 import sys
+from typing import Any
 
-from tensorflow.python.util import tf_stack
+from darts_adv_tf.tf_graph.private_interfaces import STACK_TRACES
 
 
-class WithoutStackTraces(tf_stack.StackTraceFilter):
-    """Within this context, nodes are traced without the stack that TensorFlow keeps for each.
+def without_stack_traces() -> contextlib.AbstractContextManager:
+    """A context in which nodes are traced without the stack that TensorFlow keeps for each.
 
     Some forty frames a node, which its runtime copies as text: 159 MB in a search step.
     They would show in the message of an error inside a step, which names the node all the same.
-    (TensorFlow's own means to leave files out of stacks, not of its public interface.)
+    TensorFlow's own means to leave files out of stacks is private; without it a warning says so,
+    and the stacks stay.
 
     As every context of TensorFlow's it holds for one thread, and for one use.
     """
+    tf_stack = STACK_TRACES.load()
+    if tf_stack is None:
+        return contextlib.nullcontext()
+    modules = list(sys.modules.values())
+    files = frozenset(filter(None, (getattr(module, "__file__", None) for module in modules)))
 
-    def __init__(self):
-        super().__init__()
-        modules = list(sys.modules.values())
-        self._files = frozenset(filter(None, (getattr(m, "__file__", None) for m in modules)))
+    stack_trace_filter: Any = tf_stack.StackTraceFilter
 
-    def get_filtered_filenames(self):
-        return self._files
+    class AllFiles(stack_trace_filter):
+        def get_filtered_filenames(self) -> frozenset[str]:
+            return files
+
+    return AllFiles()

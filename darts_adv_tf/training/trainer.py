@@ -11,7 +11,7 @@ from darts_adv_tf.data.batches import BatchArrays
 from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates
 from darts_adv_tf.tf_graph.fused_adam import FusedAdam, handle
 from darts_adv_tf.tf_graph.replicas import sum_over_replicas
-from darts_adv_tf.tf_graph.stack_filter import WithoutStackTraces
+from darts_adv_tf.tf_graph.stack_filter import without_stack_traces
 
 Metrics = dict[str, tf.Tensor]
 
@@ -68,7 +68,7 @@ class Trainer:
         @tf.function(autograph=False)
         def run(batches):
             def on_replica(*batches):
-                with WithoutStackTraces():
+                with without_stack_traces():
                     metrics = function(*batches)
                 names[:] = metrics
                 return _figures(metrics)

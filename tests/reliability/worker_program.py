@@ -25,7 +25,7 @@ def double(results: str, flags: list[str]):
     import numpy as np
     import tensorflow as tf
 
-    from darts_adv_tf.system.devices import join_workers
+    from darts_adv_tf.tf_graph.workers import join_workers
     from tests.training.two_replicas import (
         TRAIN_CASES,
         VAL_CASES,
@@ -72,9 +72,9 @@ def double(results: str, flags: list[str]):
 def impatient(seconds: str, flags: list[str]):
     def main(config):
         from darts_adv_tf import search
-        from darts_adv_tf.system import devices
+        from darts_adv_tf.tf_graph import workers
 
-        devices.START_SECONDS = int(seconds)
+        workers.START_SECONDS = int(seconds)
         search.main(config)
 
     run(main, "search", flags)

@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 from darts_adv_tf.data.batches import BatchArrays
-from darts_adv_tf.tf_graph.stack_filter import WithoutStackTraces
+from darts_adv_tf.tf_graph.stack_filter import without_stack_traces
 from darts_adv_tf.training.trainer import Trainer
 
 
@@ -14,7 +14,7 @@ def gradient(x):
 
 
 def gradient_without_stacks(x):
-    with WithoutStackTraces():
+    with without_stack_traces():
         return gradient(x)
 
 
@@ -54,7 +54,7 @@ def test_results_are_the_same():
 def test_stacks_are_back_behind_the_context():
     @traced
     def function(x):
-        with WithoutStackTraces():
+        with without_stack_traces():
             inside = tf.sin(x)
         outside = tf.cos(inside)
         assert not len(inside.op.traceback)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.system.errors import StorageError
-from darts_adv_tf.training.tensorboard import Monitor
+from darts_adv_tf.training.tensorboard import Monitor, summary_value
 from tests.events import read_events
 
 LOSS = "loss/segmentation"
@@ -36,6 +36,33 @@ def test_what_was_flushed_can_be_read_while_training_goes_on(tmp_path):
         monitor.scalars(3, {LOSS: 2.0})
         monitor.flush()
         assert read_events(tmp_path / "tensorboard" / "retrain") == {LOSS: [(3, 2.0)]}
+
+
+def test_values_are_those_that_tensorboard_would_write():
+    from tensorboard.compat.proto import summary_pb2
+    from tensorboard.plugins.image import metadata
+    from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+    from tensorboard.plugins.text.summary_v2 import text_pb
+
+    ours = [summary_value(LOSS, "scalars", np.float32(0.1)), summary_value("note", "text", "é")]
+    theirs = [scalar_pb(LOSS, 0.1), text_pb("note", "é")]
+    for value, summary in zip(ours, theirs, strict=True):
+        (expected,) = summary.value
+        assert value.tensor.SerializeToString() == expected.tensor.SerializeToString()
+        assert value.metadata.plugin_data.SerializeToString() == (
+            expected.metadata.plugin_data.SerializeToString()
+        )
+    image = summary_value("overlays", "images", [b"7", b"5", b"png"])
+    expected = metadata.create_summary_metadata(display_name=None, description=None)
+    assert (
+        image.metadata.plugin_data.SerializeToString() == expected.plugin_data.SerializeToString()
+    )
+    assert image.metadata.data_class == summary_pb2.DATA_CLASS_BLOB_SEQUENCE
+    assert [value.metadata.data_class for value in ours] == [
+        summary_pb2.DATA_CLASS_SCALAR,
+        summary_pb2.DATA_CLASS_TENSOR,
+    ]
+    assert list(image.tensor.string_val) == [b"7", b"5", b"png"]
 
 
 def write_run(workdir, begin, end, value):

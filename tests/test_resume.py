@@ -20,7 +20,7 @@ from tests.events import read_events
 # Long enough to be met in the middle of each phase, with warnings and figures on the way.
 TRAINING = (
     *("--discriminator_cells=N", "--retrain_epochs=60"),
-    *("--checkpoint_every=16", "--figure_every=20", "--collapse_window=8"),
+    *("--checkpoint_every=16", "--plot_every=20", "--collapse_window=8"),
 )
 SEARCH = (*TINY_SEARCH, "--architecture_gradient=first_order", "--search_epochs=40", *TRAINING)
 TRAIN = (*TINY, "--discriminator_channels=2", *TRAINING)

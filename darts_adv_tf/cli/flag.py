@@ -1,15 +1,22 @@
-"""A flag: what it is called, what it takes, and what --help says of it."""
+"""A flag: its name, its values, and its lines in --help."""
 
 import dataclasses
 import textwrap
 import types
 import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from darts_adv_tf.config.setting import settings_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 _HELP_WIDTH = 96
 _PLACEHOLDERS = {int: "<integer>", float: "<number>", str: "<text>", tuple: "<text>,<text>,..."}
-_DEFINITIONS = {
+_DEFINITIONS: dict[type, Callable[..., Any]] = {
     bool: flags.DEFINE_boolean,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
@@ -21,52 +28,80 @@ _DEFINITIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """A flag as its command defines it."""
+    """A flag as its command defines it.
+
+    Args:
+        name: Its name, without dashes.
+        kind: The type of its value; a tuple for a flag that may be repeated.
+        default: The value without it.
+        help: One or two sentences.
+        choices: The only values that it can have.
+        aliases: Earlier names, still accepted.
+        essential: Whether --help shows it; --helpfull shows all.
+        is_required: Whether the command needs it.
+    """
 
     name: str
     kind: type
-    default: object
+    default: Any
     help: str
     choices: tuple[str, ...] | None = None
+    aliases: tuple[str, ...] = ()
+    essential: bool = True
     is_required: bool = False
 
-    def define(self, values: flags.FlagValues):
+    def define(self, values: flags.FlagValues) -> None:
+        """Adds the flag, and its earlier names, to the flags of a command."""
         if self.choices is not None:
             flags.DEFINE_enum(self.name, self.default, self.choices, self.help, flag_values=values)
         else:
             define = _DEFINITIONS[self.kind]
             define(self.name, self.default, self.help, flag_values=values)
+        for alias in self.aliases:
+            flags.DEFINE_alias(alias, self.name, flag_values=values)
 
     def describe(self) -> str:
-        """The flag's lines in --help."""
+        """Returns the flag's lines in --help."""
+        choices = self.choices or ()
         if self.kind is bool:
             value = ""
         else:
-            value = "=" + ("|".join(self.choices) if self.choices else _PLACEHOLDERS[self.kind])
+            value = "=" + ("|".join(choices) if choices else _PLACEHOLDERS[self.kind])
         if self.is_required:
-            note = "  (needed)"
+            note = "  (required)"
         else:
             is_off = self.default is None or self.default is False
             note = "" if is_off else f"  (default: {self.default})"
         help = self.help
         if len(value) > _HELP_WIDTH // 2:
-            value, help = "=<choice>", f"{help} One of {', '.join(self.choices)}."
+            value, help = "=<choice>", f"{help} One of {', '.join(choices)}."
         indent = " " * 6
         help = textwrap.fill(help, _HELP_WIDTH, initial_indent=indent, subsequent_indent=indent)
         return f"  --{self.name}{value}{note}\n{help}"
 
 
-def flag_of(field: dataclasses.Field) -> Flag:
-    """The flag of a configuration's setting."""
-    kinds = typing.get_args(field.type) or (field.type,)
-    (kind,) = (kind for kind in kinds if kind is not types.NoneType)
-    return Flag(field.name, kind, field.default, field.metadata["help"], field.metadata["choices"])
-
-
-def flags_of_settings(part: type, left_out: frozenset[str] = frozenset()) -> list[Flag]:
-    """The flags of a configuration's settings, but for those parts of it that hold others."""
+def flags_of_settings(
+    kind: "type[DataclassInstance]", left_out: frozenset[str] = frozenset()
+) -> list[Flag]:
+    """Returns the flags of a configuration's settings, without those of the parts inside it."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
     return [
-        flag_of(field)
-        for field in dataclasses.fields(part)
-        if field.metadata and field.name not in left_out
+        Flag(
+            name,
+            str if each.text is not None else _type_of(fields[name]),
+            each.plain(fields[name].default),
+            each.help,
+            each.choices,
+            each.aliases,
+            each.essential,
+        )
+        for name, each in settings_of(kind).items()
+        if each.is_flag and name not in left_out
     ]
+
+
+def _type_of(field: dataclasses.Field) -> type:
+    is_union = isinstance(field.type, types.UnionType)
+    kinds = typing.get_args(field.type) if is_union else (field.type,)
+    (kind,) = (kind for kind in kinds if kind is not types.NoneType)
+    return typing.get_origin(kind) or kind

@@ -1,4 +1,4 @@
-"""From arguments to the values of a command's flags; whatever is not one of them is refused."""
+"""From arguments to the values of a command's flags; anything else is refused."""
 
 import difflib
 from collections.abc import Sequence
@@ -7,11 +7,13 @@ from absl import flags
 
 from darts_adv_tf.cli.commands import DESCRIPTIONS, flags_of
 from darts_adv_tf.config.reproduce import SET_BY_THE_MATRIX
+from darts_adv_tf.config.run import PARTS
+from darts_adv_tf.config.setting import settings_of
 from darts_adv_tf.system.errors import ConfigurationError
 
 
 def parse(command: str, argv: Sequence[str]) -> flags.FlagValues:
-    """The command's flags with their values.
+    """Returns the command's flags with their values.
 
     Raises:
         ConfigurationError: A flag is unknown or malformed, or an argument is no flag.
@@ -27,18 +29,18 @@ def parse(command: str, argv: Sequence[str]) -> flags.FlagValues:
         raise _unknown_flag(command, error.flagname, list(values)) from error
     except flags.CantOpenFlagFileError as error:
         raise ConfigurationError(
-            "A flagfile has to be there; its path counts from the current folder.",
+            "--flagfile must be the path of a file, from the current folder.",
             received=str(error.__context__ or error),
         ) from error
     except (flags.Error, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            "A flag is written --name=value, with a value of the kind that --help shows.",
+            "Flags must be written --name=value, with a value of the type that --help shows.",
             received=str(error),
             remedy=f"python -m darts_adv_tf.{command} --help",
         ) from error
     if positional:
         raise ConfigurationError(
-            "Everything is said by flags, written --name=value.",
+            "Arguments must be flags, written --name=value.",
             received=" ".join(positional),
             remedy=f"python -m darts_adv_tf.{command} --help",
         )
@@ -46,33 +48,29 @@ def parse(command: str, argv: Sequence[str]) -> flags.FlagValues:
 
 
 def refuse_without_effect(values: flags.FlagValues) -> None:
-    """Refuses flags that belong to another choice than the one made.
+    """Refuses flags that have no effect with the choice that was made.
 
     Raises:
         ConfigurationError: There is such a flag.
     """
-    belongs = {
-        "phantom_cases": ("dataset", "phantom"),
-        "phantom_domain": ("dataset", "phantom"),
-        "train_cases": ("split", "random"),
-        "num_folds": ("split", "folds"),
-        "percentiles": ("normalization", "percentile"),
-        "random_draw": ("discriminator", "random"),
-    }
-    for name, (choice, value) in belongs.items():
-        if name not in values or choice not in values or not values[name].present:
-            continue
-        received = None
-        if values[choice].value != value:
-            received = f"--{choice}={values[choice].value}"
-        elif choice == "split" and values.cases is not None:
-            received = f"--cases={values.cases}, which is a split of its own,"
-        if received:
-            raise ConfigurationError(
-                f"--{name} belongs to --{choice}={value}.",
-                received=f"{received} --{name}={values[name].value}",
-                remedy=f"Leave out --{name}.",
-            )
+    for kind in PARTS.values():
+        for name, each in settings_of(kind).items():
+            if each.only_with is None or name not in values or not values[name].present:
+                continue
+            choice, value = each.only_with
+            if choice not in values:
+                continue
+            received = None
+            if values[choice].value != value:
+                received = f"--{choice}={values[choice].value}"
+            elif choice == "split" and values["cases"].value is not None:
+                received = f"--cases={values['cases'].value}, which is a split of its own,"
+            if received:
+                raise ConfigurationError(
+                    f"--{name} must be given with --{choice}={value} only.",
+                    received=f"{received} --{name}={values[name].value}",
+                    remedy=f"Leave out --{name}.",
+                )
 
 
 def _unknown_flag(command: str, name: str, known: list[str]) -> ConfigurationError:
@@ -94,5 +92,5 @@ def _unknown_flag(command: str, name: str, known: list[str]) -> ConfigurationErr
     else:
         remedy = f"python -m darts_adv_tf.{command} --help"
     return ConfigurationError(
-        "A command takes only flags of its own.", received=f"unknown flag --{name}", remedy=remedy
+        "Flags must be known to the command.", received=f"unknown flag --{name}", remedy=remedy
     )

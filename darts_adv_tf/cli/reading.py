@@ -13,6 +13,7 @@ from darts_adv_tf.cli.run_config import (
     is_begun,
     new_config,
     resumed_config,
+    values_of,
 )
 from darts_adv_tf.config import DataConfig, RunConfig
 from darts_adv_tf.config.predict import PredictConfig
@@ -21,20 +22,20 @@ from darts_adv_tf.config.verify import VerifyConfig
 from darts_adv_tf.config.workdir import refuse_occupied
 from darts_adv_tf.serving.output_folder import refuse_occupied_output
 
+Config = RunConfig | PredictConfig | VerifyConfig | ReproduceConfig
+
 TEST_EVERY = 1
-"""Epochs between measurements on the test cases in a matrix, whose report draws their curve."""
+"""Epochs between evaluations on the test cases in a matrix, whose report plots their curve."""
 
 
-def config_from_flags(
-    command: str, argv: Sequence[str]
-) -> RunConfig | PredictConfig | VerifyConfig | ReproduceConfig:
-    """The configuration that a command line asks for.
+def config_from_flags(command: str, argv: Sequence[str]) -> Config:
+    """Returns the configuration that a command line asks for.
 
-    `search` and `train` begin a run: their configuration comes from the flags, and their work
-    directory must be free. With --resume they go on with one, if there is one: its configuration
-    is the saved one, which the flags may repeat. `evaluate` and `export` continue one: theirs is
-    the saved one, with the folders as the flags name them. `predict`, `verify` and `reproduce`
-    have configurations of their own.
+    `search` and `train` start a run: their configuration comes from the flags, and their work
+    directory must be free. With --resume they continue a run, if there is one: its configuration
+    is the saved one, which the flags may repeat. `evaluate` and `export` work on a finished run:
+    theirs is the saved one, with the folders as the flags name them. `predict`, `verify` and
+    `reproduce` have configurations of their own.
 
     Args:
         command: One of `DESCRIPTIONS`.
@@ -42,33 +43,28 @@ def config_from_flags(
 
     Raises:
         ConfigurationError: A flag is unknown, malformed, or contradicts another; an argument is
-            no flag; the work directory is occupied, or holds no run where one is needed; a flag
-            differs from the run that is resumed.
+            not a flag; the work directory is occupied, or holds no run where one is needed; a
+            flag differs from the run that is resumed.
     """
     values = parse(command, argv)
     if command == "predict":
-        config = _predict_config(values)
-        refuse_occupied_output(config.output_dir)
-        return config
+        return _predict_config(values)
     if command == "verify":
-        config = _verify_config(values)
-        refuse_occupied(config.workdir)
-        return config
+        return _verify_config(values)
     if command == "reproduce":
         return _reproduce_config(values)
-    if command in BEGINNING:
-        if values.resume and is_begun(values):
-            return resumed_config(command, values)
-        config = new_config(command, values)
-        if config.workdir is None:
-            config = dataclasses.replace(config, workdir=_timestamped_folder(command))
-        refuse_occupied(config.workdir)
-        return config
-    return finished_config(values)
+    if command not in BEGINNING:
+        return finished_config(values)
+    if values.resume and is_begun(values):
+        return resumed_config(command, values)
+    config = new_config(command, values)
+    workdir = _timestamped_folder(command) if config.workdir is None else config.workdir
+    refuse_occupied(workdir)
+    return dataclasses.replace(config, workdir=workdir)
 
 
 def is_estimate_requested(command: str, argv: Sequence[str]) -> bool:
-    """Whether a run is to be estimated in place of made.
+    """Returns whether a run is to be estimated instead of made.
 
     Raises:
         ConfigurationError: As `config_from_flags` does for flags.
@@ -77,21 +73,27 @@ def is_estimate_requested(command: str, argv: Sequence[str]) -> bool:
 
 
 def _predict_config(values: flags.FlagValues) -> PredictConfig:
-    given = _values_of(PredictConfig, values)
+    given = values_of(PredictConfig, values)
     given["inputs"] = tuple(given["inputs"] or ())
-    if given["output_dir"] is None:
-        given["output_dir"] = _timestamped_folder("predict")
-    return PredictConfig(**given)
+    output_dir = given.pop("output_dir")
+    if output_dir is None:
+        output_dir = _timestamped_folder("predict")
+    config = PredictConfig(**given, output_dir=output_dir)
+    refuse_occupied_output(output_dir)
+    return config
 
 
 def _verify_config(values: flags.FlagValues) -> VerifyConfig:
     refuse_without_effect(values)
-    data = DataConfig(**_values_of(DataConfig, values))
-    return VerifyConfig(data, values.seed, values.workdir or _timestamped_folder("verify"))
+    data = DataConfig(**values_of(DataConfig, values))
+    workdir = values.workdir or _timestamped_folder("verify")
+    config = VerifyConfig(data, values.seed, workdir)
+    refuse_occupied(workdir)
+    return config
 
 
 def _reproduce_config(values: flags.FlagValues) -> ReproduceConfig:
-    given = _values_of(ReproduceConfig, values)
+    given = values_of(ReproduceConfig, values)
     if given["workdir"] is None and not given["report_only"]:
         given["workdir"] = _timestamped_folder("reproduce")
     base = dataclasses.replace(new_config("search", values), workdir=None)
@@ -99,11 +101,6 @@ def _reproduce_config(values: flags.FlagValues) -> ReproduceConfig:
         training = dataclasses.replace(base.training, test_every=TEST_EVERY)
         base = dataclasses.replace(base, training=training)
     return ReproduceConfig(base=base, **given)
-
-
-def _values_of(kind: type, values: flags.FlagValues) -> dict[str, object]:
-    names = [field.name for field in dataclasses.fields(kind) if field.metadata]
-    return {name: values[name].value for name in names}
 
 
 def _timestamped_folder(command: str) -> str:

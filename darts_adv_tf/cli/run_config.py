@@ -1,99 +1,101 @@
 """The configuration of a run: from the flags, or the saved one that the flags may repeat."""
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from darts_adv_tf.cli.commands import PARTS
 from darts_adv_tf.cli.parsing import refuse_without_effect
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config.config_file import load_config
+from darts_adv_tf.config.run import PARTS, names_where
+from darts_adv_tf.config.setting import parsed, settings_of
 from darts_adv_tf.config.workdir import holds_run
 from darts_adv_tf.system.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 
 def new_config(command: str, values: flags.FlagValues) -> RunConfig:
-    """As the flags say, and the defaults where they do not."""
+    """Returns the configuration that the flags ask for, with defaults for the others."""
     refuse_without_effect(values)
-    by_name = values.flag_values_dict()
+    parts: dict[str, Any] = {name: kind(**values_of(kind, values)) for name, kind in PARTS.items()}
+    return RunConfig(command=command, **values_of(RunConfig, values), **parts)
 
-    def part(kind: type):
-        names = {field.name for field in dataclasses.fields(kind)}
-        return {name: value for name, value in by_name.items() if name in names}
 
-    parts = {name: kind(**part(kind)) for name, kind in PARTS.items()}
-    return RunConfig(command=command, **part(RunConfig) | parts)
+def values_of(kind: "type[DataclassInstance]", values: flags.FlagValues) -> dict[str, Any]:
+    """Returns those flags of the command that set a configuration's own settings."""
+    return {name: values[name].value for name in settings_of(kind) if name in values}
 
 
 def is_begun(values: flags.FlagValues) -> bool:
-    """Whether there is a run to go on with; refused where it is not said what would begin."""
+    """Returns whether --workdir holds a run to resume.
+
+    Raises:
+        ConfigurationError: It holds none, and no flag says what to start instead.
+    """
     if values.workdir is None:
         raise ConfigurationError(
-            "A run is resumed in its own work directory.",
+            "--resume must be given with the --workdir of the run.",
             received="--resume without --workdir",
             remedy="Add --workdir=<folder of the run>.",
         )
     if holds_run(values.workdir):
         return True
-    # A batch system starts one command again and again, the first time as the others. Without a
-    # flag that says what to run, though, a misspelt folder would begin a run of the defaults.
-    parts = (RunConfig, *PARTS.values())
-    settings = {
-        field.name
-        for part in parts
-        for field in dataclasses.fields(part)
-        if not field.metadata.get("may_change")
-    }
+    # A batch system repeats one command, the first time as the others. Without a flag that says
+    # what to run, though, a misspelt folder would start a run of the defaults.
+    settings = names_where(lambda setting: not setting.may_change)
     if not any(values[name].present for name in settings.intersection(values)):
         raise ConfigurationError(
-            "A work directory that is resumed holds a run.",
+            "--workdir must hold a run to resume.",
             received=f"--workdir={values.workdir}, which holds none",
-            remedy="Name the folder of the run, or add the flags of the run that is to begin.",
+            remedy="Name the folder of the run, or add the flags of the run to start.",
         )
     return False
 
 
 def resumed_config(command: str, values: flags.FlagValues) -> RunConfig:
-    """The saved configuration, with what may change as the flags say."""
+    """Returns the saved configuration, with changes that a resumed run may have from the flags."""
     saved = load_config(values.workdir)
     if saved.command != command:
         raise ConfigurationError(
-            "A run is resumed by the command that began it.",
+            "A run must be resumed by the command that started it.",
             received=f"{command} for a run of {saved.command}",
             remedy=f"python -m darts_adv_tf.{saved.command} --resume --workdir={values.workdir}",
         )
     differing: list[str] = []
 
-    def with_flags(config):
+    def changes_of(config: "DataclassInstance") -> dict[str, Any]:
         changes = {}
-        for field in dataclasses.fields(config):
-            value = getattr(config, field.name)
-            if dataclasses.is_dataclass(value):
-                changes[field.name] = with_flags(value)
-            elif field.name in values and values[field.name].present:
-                given = values[field.name].value
-                if field.metadata["may_change"]:
-                    changes[field.name] = given
-                elif given != value:
-                    differing.append(f"--{field.name}={given}, begun with {value}")
-        return dataclasses.replace(config, **changes)
+        for name, each in settings_of(config).items():
+            if name in values and values[name].present:
+                given, value = values[name].value, getattr(config, name)
+                if each.may_change:
+                    changes[name] = given
+                elif parsed(name, each, given) != value:
+                    differing.append(f"--{name}={given}, started with {each.plain(value)}")
+        return changes
 
-    config = with_flags(saved)
+    changes = changes_of(saved)
+    for name in PARTS:
+        part = getattr(saved, name)
+        changes[name] = dataclasses.replace(part, **changes_of(part))
     if differing:
         raise ConfigurationError(
-            "A resumed run keeps the flags that it began with.",
+            "A resumed run must keep the flags that it was started with.",
             received="; ".join(differing),
             file=values.workdir,
-            remedy="Leave these flags out, or begin a new run in another --workdir.",
+            remedy="Leave these flags out, or start a new run in another --workdir.",
         )
-    return config
+    return dataclasses.replace(saved, **changes)
 
 
 def finished_config(values: flags.FlagValues) -> RunConfig:
-    """The saved configuration, with the folders as the flags name them."""
+    """Returns the saved configuration, with the folders as the flags name them."""
     if values.workdir is None:
         raise ConfigurationError(
-            "This command continues a finished run.",
+            "--workdir must be given: this command works on a finished run.",
             received="no --workdir",
             remedy="Add --workdir=<folder that a search or a training wrote>.",
         )

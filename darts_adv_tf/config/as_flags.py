@@ -2,24 +2,32 @@
 
 import dataclasses
 from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from darts_adv_tf.config.setting import settings_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
-def as_flags(config: object, always: Collection[str] = ()) -> list[str]:
-    """What differs from the defaults, as `--name=value`.
+def as_flags(config: "DataclassInstance", always: Collection[str] = ()) -> list[str]:
+    """Returns the settings that differ from their defaults, as `--name=value`.
 
-    Parsed by the flags of its command, they give the same configuration. The command itself, of a
-    run, is no flag.
+    Parsed by the flags of its command, they give the same configuration. The command of a run is
+    not a flag.
 
     Args:
         config: A configuration.
-        always: Names of settings that are told also where they are the default.
+        always: Names of settings to include even where they have their default.
     """
     flags = []
+    settings = settings_of(config)
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
             flags += as_flags(value, always)
-        elif field.name in always or (field.name != "command" and value != field.default):
-            text = str(value).lower() if isinstance(value, bool) else value
+        elif settings[field.name].is_flag and (field.name in always or value != field.default):
+            plain = settings[field.name].plain(value)
+            text = str(plain).lower() if isinstance(plain, bool) else plain
             flags.append(f"--{field.name}={text}")
     return flags

@@ -1,9 +1,9 @@
 """Which images, how they are split, and how they are prepared."""
 
 import dataclasses
-import math
 
-from darts_adv_tf.config.setting import check_fields, setting
+from darts_adv_tf.config.setting import check_fields, setting, settings_of
+from darts_adv_tf.config.text_form import NAMES, NUMBER_PAIR
 from darts_adv_tf.system.errors import ConfigurationError
 
 DATASETS = (
@@ -18,7 +18,7 @@ DATASETS = (
     "folders",
 )
 PHANTOM_DOMAINS = ("uniform", "mixed")
-"""Like the paper's two data sets: one machine, and many hospitals."""
+"""Like the paper's two data sets: one scanner, and many hospitals."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,74 +27,83 @@ class DataConfig:
 
     dataset: str = setting(
         "phantom",
-        "Data set: phantom, made by the program itself, or the layout of the folder --data_dir; "
-        "docs/datasets.md describes each.",
+        "Data set: the built-in phantom, or the layout of the folder --data_dir "
+        "(docs/datasets.md).",
         choices=DATASETS,
+        essential=True,
     )
     data_dir: str | None = setting(
         None,
-        "Folder of the data set; refused for phantom, which has none.",
+        "Folder of the data set. Not for the phantom.",
         may_change=True,
+        essential=True,
     )
-    classes: str | None = setting(
+    classes: tuple[str, ...] | None = setting(
         None,
-        "Names of the organs, separated by commas, without the background; all that the data set "
-        "has unless given. Needed for folders with index masks, whose values they name.",
-        since=3,
+        "Names of the foreground classes, separated by commas; by default all that the data set "
+        "has. Required for folders with index masks, in the order of their values.",
+        text=NAMES,
+        essential=True,
     )
     image_size: int = setting(
-        64, "Edge of the square that images are resized to, in pixels. Paper: 512.", minimum=1
+        64,
+        "Side of the square that images are resized to, in pixels. Paper: 512.",
+        minimum=1,
+        essential=True,
     )
-    keep_aspect: bool = setting(
-        False, "Pad images that are not square, in place of stretching them.", since=3
-    )
+    keep_aspect: bool = setting(False, "Pad images to a square instead of stretching them.")
     normalization: str = setting(
         "range",
-        "Intensities that become 0 and 1: range, 0 and the largest that the file format can hold; "
-        "window, those of --window; percentile, those of --percentiles in each image. Paper: none "
-        "is stated.",
+        "Intensities that are mapped to 0 and 1: range, 0 and the largest value of the file "
+        "format; window, those of --window; percentile, those of --percentiles in each image. "
+        "Not stated in the paper.",
         choices=("range", "window", "percentile"),
-        since=3,
     )
-    window: str | None = setting(
-        None, "Two stored intensities, <low>,<high>, of --normalization=window.", since=3
+    window: tuple[float, float] | None = setting(
+        None,
+        "Lowest and highest stored intensity, <low>,<high>. Only for --normalization=window.",
+        text=dataclasses.replace(NUMBER_PAIR, example="-1000,400"),
     )
-    percentiles: str = setting(
-        "0.5,99.5", "Two percentages, <low>,<high>, of --normalization=percentile.", since=3
+    percentiles: tuple[float, float] = setting(
+        (0.5, 99.5),
+        "Lowest and highest percentile, <low>,<high>. Only for --normalization=percentile.",
+        text=NUMBER_PAIR,
+        only_with=("normalization", "percentile"),
     )
     split: str = setting(
         "random",
-        "How cases are shared out: random, --train_cases drawn by the seed; folds, part --fold of "
-        "--num_folds equal ones for the test; source, fold --fold of the data set's own for the "
-        "test. The cases of a patient stay together.",
+        "How cases are split: random, --train_cases drawn with the seed; folds, part --fold of "
+        "--num_folds is the test set; source, the data set's own fold --fold is. All cases of a "
+        "patient stay together.",
         choices=("random", "folds", "source"),
-        since=3,
     )
-    num_folds: int = setting(5, "Number of parts of --split=folds.", minimum=2, since=3)
-    fold: int = setting(0, "The part that is tested, from 0.", minimum=0, since=3)
+    num_folds: int = setting(
+        5, "Number of folds of --split=folds.", minimum=2, only_with=("split", "folds")
+    )
+    fold: int = setting(0, "Fold that is used as the test set, from 0.", minimum=0)
     cases: str | None = setting(
         None,
-        "Table with a split of your own: columns case, split (train, val or test; without val the "
-        "training cases are halved by the seed) and, if wanted, patient. Cases not listed are left "
-        "out.",
+        "CSV file with your own split: columns case, split (train, val or test) and optionally "
+        "patient. Cases that are not listed are left out; without val, the training cases are "
+        "halved with the seed.",
         may_change=True,
-        since=3,
     )
     train_cases: int = setting(
         32,
-        "Number of training cases of --split=random, drawn by the seed and halved into train and "
-        "val for the search; the rest is for the test. Paper: 50.",
+        "Number of training cases of --split=random, halved into train and val for the search. "
+        "All other cases are for testing. Paper: 50.",
         minimum=2,
+        only_with=("split", "random"),
+        essential=True,
     )
     phantom_cases: int = setting(
-        80, "Number of cases the phantom is made with (not for other data sets).", minimum=3
+        80, "Number of phantom cases. Phantom only.", minimum=3, only_with=("dataset", "phantom")
     )
     phantom_domain: str = setting(
         "uniform",
-        "Phantoms as of one machine, or as varied as those of many hospitals (not for other data "
-        "sets).",
+        "Phantom acquisition: uniform (one scanner) or mixed (many sites). Phantom only.",
         choices=PHANTOM_DOMAINS,
-        since=3,
+        only_with=("dataset", "phantom"),
     )
 
     def __post_init__(self):
@@ -102,156 +111,108 @@ class DataConfig:
         if self.dataset == "phantom":
             if self.data_dir is not None:
                 raise ConfigurationError(
-                    "The phantom is made by the program and has no folder.",
+                    "--data_dir must not be given for the phantom, which has no folder.",
                     received=f"--dataset=phantom --data_dir={self.data_dir}",
                     remedy="Name the data set too, as --dataset=cx_seg, or leave out --data_dir.",
                 )
             if self.draws_cases and self.train_cases >= self.phantom_cases:
                 raise ConfigurationError(
-                    "At least one case has to be left for the test.",
+                    "At least one case must be left for testing.",
                     received=f"--train_cases={self.train_cases} "
                     f"--phantom_cases={self.phantom_cases}",
                     remedy="Raise --phantom_cases or lower --train_cases.",
                 )
         elif self.data_dir is None:
             raise ConfigurationError(
-                "A data set other than the phantom is read from a folder.",
+                "--data_dir must be given for every data set but the phantom.",
                 received=f"--dataset={self.dataset} without --data_dir",
                 remedy="Add --data_dir=<folder>.",
             )
         if self.train_cases % 2:
             raise ConfigurationError(
-                "The training cases are halved into train and val, so their number is even.",
+                "--train_cases must be even: the search halves them into train and val.",
                 received=f"--train_cases={self.train_cases}",
                 remedy=f"Use --train_cases={self.train_cases - 1} or {self.train_cases + 1}.",
             )
         self._check_split()
         self._check_normalization()
-        names = self.class_list or ()
-        if not all(names) or len(set(names)) != len(names):
-            raise ConfigurationError(
-                "--classes is a list of different names, separated by commas.",
-                received=f"--classes={self.classes}",
-                remedy="Use such as --classes=left_lung,right_lung.",
-            )
-
-    @property
-    def class_list(self) -> tuple[str, ...] | None:
-        """`classes`, as names."""
-        return None if self.classes is None else tuple(self.classes.split(","))
-
-    @property
-    def window_bounds(self) -> tuple[float, float] | None:
-        """`window`, as numbers."""
-        return None if self.window is None else _two_numbers("window", self.window)
-
-    @property
-    def percentile_bounds(self) -> tuple[float, float]:
-        """`percentiles`, as numbers."""
-        return _two_numbers("percentiles", self.percentiles)
 
     @property
     def draws_cases(self) -> bool:
-        """Whether `train_cases` are drawn by the seed."""
+        """Whether `train_cases` are drawn with the seed."""
         return self.split == "random" and self.cases is None
 
     def _check_split(self):
         if self.cases is not None and self.split != "random":
             raise ConfigurationError(
-                "A table of cases is a split of its own.",
+                "--cases must not be combined with --split: the table is a split of its own.",
                 received=f"--cases={self.cases} --split={self.split}",
                 remedy="Leave out one of the two.",
             )
         if self.split == "random" and self.fold:
             raise ConfigurationError(
-                "A fold is one of --split=folds or --split=source.",
+                "--fold must be given with --split=folds or --split=source.",
                 received=f"--fold={self.fold} without either",
                 remedy="Add --split=folds.",
             )
         if self.split == "folds" and self.fold >= self.num_folds:
             raise ConfigurationError(
-                "The folds are counted from 0.",
+                "--fold must be less than --num_folds: folds are counted from 0.",
                 received=f"--fold={self.fold} --num_folds={self.num_folds}",
                 remedy=f"Use --fold={self.num_folds - 1} or less.",
             )
 
     def _check_normalization(self):
-        if (self.normalization == "window") != (self.window is not None):
+        window, percentiles = (
+            settings_of(self)[name].plain(getattr(self, name)) for name in ("window", "percentiles")
+        )
+        if (self.normalization == "window") != (window is not None):
             raise ConfigurationError(
-                "--normalization=window and --window=<low>,<high> go together.",
+                "--normalization=window and --window=<low>,<high> must be given together.",
                 received=f"--normalization={self.normalization}, "
-                + ("no --window" if self.window is None else f"--window={self.window}"),
+                + ("no --window" if window is None else f"--window={window}"),
                 remedy="Give both, or neither.",
             )
-        low, high = self.percentile_bounds
+        low, high = self.percentiles
         if low < 0 or high > 100:
             raise ConfigurationError(
-                "Percentiles are numbers from 0 to 100.",
-                received=f"--percentiles={self.percentiles}",
+                "--percentiles must be from 0 to 100.",
+                received=f"--percentiles={percentiles}",
                 remedy="Use such as --percentiles=0.5,99.5.",
             )
-        # Read, so that what cannot be read is refused here.
-        _ = self.window_bounds
-
-
-def _two_numbers(name: str, text: str) -> tuple[float, float]:
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        low = high = math.nan
-    if not -math.inf < low < high < math.inf:
-        raise ConfigurationError(
-            f"--{name} is two numbers, the lower first, separated by a comma.",
-            received=f"--{name}={text}",
-            remedy=f"Use such as --{name}={_EXAMPLES[name]}.",
-        )
-    return low, high
-
-
-_EXAMPLES = {"window": "-1000,400", "percentiles": "0.5,99.5"}
 
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationConfig:
-    """How training images are varied; not at all unless asked for, as in the paper."""
+    """How training images are varied. Off by default, as in the paper."""
 
-    augment_rotation: float = setting(
-        0.0,
-        "Largest angle by which images are turned, in degrees.",
-        minimum=0,
-        maximum=180,
-        since=3,
-    )
+    augment_rotation: float = setting(0.0, "Largest rotation, in degrees.", minimum=0, maximum=180)
     augment_scaling: float = setting(
         0.0,
-        "Largest change of size, as a fraction: 0.1 for 1 / 1.1 to 1.1 times.",
+        "Largest change of scale, as a fraction: 0.1 scales by 1/1.1 to 1.1.",
         minimum=0,
-        since=3,
     )
     augment_shift: float = setting(
         0.0,
-        "Largest shift in each direction, as a fraction of the side.",
+        "Largest shift in each direction, as a fraction of the image side.",
         minimum=0,
         maximum=1,
-        since=3,
     )
     augment_gamma: float = setting(
         0.0,
-        "Largest change of the exponent of intensities, as a fraction: 0.2 for 1 / 1.2 to 1.2.",
+        "Largest change of gamma, as a fraction: 0.2 raises intensities to a power of 1/1.2 to "
+        "1.2.",
         minimum=0,
-        since=3,
     )
     augment_noise: float = setting(
         0.0,
-        "Largest standard deviation of added noise, the brightest intensity being 1.",
+        "Largest standard deviation of the added noise, for intensities from 0 to 1.",
         minimum=0,
-        since=3,
     )
     augment_flip: bool = setting(
         False,
-        "Mirror half of the images left to right; classes named left_... and right_... change "
-        "places. A mirrored chest has its heart on the wrong side, so not for chests.",
-        since=3,
+        "Mirror half of the images left to right; classes named left_... and right_... are "
+        "swapped. Not for chests: a mirrored one has its heart on the wrong side.",
     )
 
     def __post_init__(self):

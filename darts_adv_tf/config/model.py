@@ -18,51 +18,56 @@ class ModelConfig:
 
     backbone: str = setting(
         "unet",
-        "Segmenter, S in the paper: unet or fcn32s, which it uses both, or <module>:<function>, a "
-        "Python function of your own that makes a Keras model (docs/own_segmenter.md).",
+        "Segmenter, S in the paper: unet, fcn32s, or <module>:<function>, your own Python function "
+        "that returns a Keras model (docs/own_segmenter.md).",
+        set_by_matrix=True,
+        essential=True,
     )
     segmenter_width: int = setting(
         16,
-        "Channels of the segmenter's first convolution. The published networks have 64.",
+        "Channels of the segmenter's first convolution. Published networks: 64.",
         minimum=1,
     )
     discriminator: str = setting(
         "nas",
-        "Discriminator, D in the paper: nas, the derived one of --genotype; random, one that is "
-        "derived from an alpha drawn at random (--random_draw); resnet10, resnet18 or resnet50; or "
-        "none, training by cross-entropy alone, where --adversarial_weight and the other "
-        "--discriminator_... flags have no effect.",
+        "Discriminator, D in the paper: nas, derived from --genotype; random, a random "
+        "architecture (--random_draw); resnet10, resnet18 or resnet50; none, no adversarial "
+        "training.",
         choices=("nas", "none", "random", *RESNETS),
+        train_only=True,
+        set_by_matrix=True,
+        essential=True,
     )
     random_draw: int = setting(
         0,
-        "Number of the random discriminator: alpha is drawn from it alone, so that each names one "
-        "and the same architecture, whatever --seed is.",
+        "Index of the random discriminator. The same index gives the same architecture for every "
+        "--seed.",
         minimum=0,
         maximum=2**32 - 1,
-        since=4,
+        train_only=True,
+        set_by_matrix=True,
+        only_with=("discriminator", "random"),
     )
     discriminator_channels: int = setting(
         4,
-        "Channels C of the discriminator's first cell, which puts out 4 C, as many as the first "
-        "blocks of a ResNet get; each reduction cell doubles them. Even. The paper does not state "
-        "it; flags/paper_*.flags use 16, with which ResNets are as published.",
+        "Channels C of the discriminator's first cell, even; each reduction cell doubles them. A "
+        "ResNet starts with 4 C. Not stated in the paper; flags/paper_*.flags use 16.",
         minimum=2,
     )
     discriminator_cells: str = setting(
         "NRNRNRN",
-        "The cells in order of a searched or random discriminator, N normal and R reduction. "
-        "Paper (section 3.2): NRNRNRN.",
+        "Cells of a searched or random discriminator in order, N for normal and R for reduction. "
+        "Paper: NRNRNRN (section 3.2).",
     )
     discriminator_input: str = setting(
         "masks",
-        "What the discriminator judges: masks alone (as in Eq. 1 and 2), or the image beside them.",
+        "Input of the discriminator: masks only (Eqs. 1 and 2), or masks and image.",
         choices=("masks", "images_and_masks"),
     )
     discriminator_normalization: str = setting(
         "batch",
-        "Normalization in the discriminator: batch, over each replica's own batch; sync_batch, "
-        "over all replicas; group, over each case, blind to the batch.",
+        "Normalization in the discriminator: batch (per replica), sync_batch (over all replicas) "
+        "or group (per case).",
         choices=("batch", "sync_batch", "group"),
     )
 
@@ -70,19 +75,20 @@ class ModelConfig:
         check_fields(self)
         if self.backbone not in BACKBONES and not re.fullmatch(OWN_BACKBONE, self.backbone):
             raise ConfigurationError(
-                f"--backbone is {' or '.join(BACKBONES)}, or <module>:<function>.",
+                f"--backbone must be {', '.join(BACKBONES)} or <module>:<function>.",
                 received=f"--backbone={self.backbone}",
                 remedy="See docs/own_segmenter.md for a segmenter of your own.",
             )
         if self.discriminator_channels % 2:
             raise ConfigurationError(
-                "A reduction halves the channels between its two paths, so their number is even.",
+                "--discriminator_channels must be even: a factorized reduction has two paths with "
+                "half of them each.",
                 received=f"--discriminator_channels={self.discriminator_channels}",
                 remedy=f"Use --discriminator_channels={self.discriminator_channels + 1}.",
             )
         if set(self.discriminator_cells) - set("NR"):
             raise ConfigurationError(
-                "The discriminator's cells are written as letters, N for normal, R for reduction.",
+                "--discriminator_cells must consist of the letters N (normal) and R (reduction).",
                 received=f"--discriminator_cells={self.discriminator_cells}",
                 remedy="Use the paper's --discriminator_cells=NRNRNRN, or a shorter pattern.",
             )

@@ -1,14 +1,15 @@
-"""What the predict command is asked for: a model, pictures, and what to write about them."""
+"""Configuration of the predict command: a model, images, and what to write."""
 
 import dataclasses
 
 from darts_adv_tf.config.setting import check_fields, setting
+from darts_adv_tf.config.text_form import NAMES
 from darts_adv_tf.system.errors import ConfigurationError
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictConfig:
-    """A model, the pictures that it is to segment, and where the results go.
+    """A model, the images that it segments, and the folder of the results.
 
     Raises:
         ConfigurationError: A value breaks its rule, or two values contradict each other.
@@ -16,81 +17,83 @@ class PredictConfig:
 
     workdir: str | None = setting(
         None,
-        "Folder of a finished run of your own, whose exported segmenter predicts. One from "
-        "elsewhere is as foreign as a --model: it runs the code that its author put into it.",
+        "Folder of a finished run of your own, whose exported segmenter is used. A run from "
+        "elsewhere needs as much trust as a --model: it runs its author's code.",
+        essential=True,
     )
     model: str | None = setting(
         None,
-        "In place of --workdir: folder of a SavedModel from elsewhere; docs/prediction.md says "
-        "what it has to take and give. Needs --trust_model.",
+        "Folder of a SavedModel from elsewhere, instead of --workdir (docs/prediction.md). "
+        "Requires --trust_model.",
+        essential=True,
     )
     trust_model: bool = setting(
-        False, "You trust the author of --model, whose code is run with all your permissions."
+        False,
+        "Confirm that you trust the author of --model: its code runs with all your permissions.",
+        essential=True,
     )
-    inputs: tuple = setting(
+    inputs: tuple[str, ...] = setting(
         (),
-        "Pictures: files, folders (without those inside them) and globs (** for folders inside "
-        "folders), separated by commas. May be repeated, which paths with a comma need.",
+        "Images: files, folders (without subfolders) and globs (** includes subfolders), separated "
+        "by commas. May be repeated, as paths with a comma require.",
+        essential=True,
     )
-    classes: str | None = setting(
+    classes: tuple[str, ...] | None = setting(
         None,
-        "Names of the organs that --model finds, separated by commas, without the background; its "
-        "own, or class_1, class_2 and so on, unless given.",
+        "Names of the foreground classes of --model, separated by commas. Default: its own, or "
+        "class_1, class_2 and so on.",
+        text=NAMES,
+        essential=True,
     )
     output_dir: str | None = setting(
         None,
-        "Folder for the results, new or empty; runs/predict-<time> unless given.",
+        "Folder for the results, new or empty. Default: runs/predict-<time>.",
+        essential=True,
     )
     keep_largest_component: bool = setting(
         False,
-        "Keep of each organ only its largest connected piece (diagonal neighbours count as "
-        "connected), before anything is measured or written.",
+        "Keep only the largest connected component of each class (8-connected), before anything "
+        "is measured or written.",
+        essential=True,
     )
     dicom_segmentation: bool = setting(
-        False, "Write a DICOM Segmentation object for each DICOM input as well."
+        False, "Also write a DICOM Segmentation object for each DICOM input.", essential=True
     )
 
     def __post_init__(self):
         check_fields(self)
         if not self.inputs:
             raise ConfigurationError(
-                "There is a picture to predict.",
+                "--inputs must name at least one image.",
                 received="no --inputs",
                 remedy="Add --inputs=<file, folder or glob>,...",
             )
         self._check_model()
-        if self.classes is not None and not (
-            all(self.class_list) and len({"background", *self.class_list}) > len(self.class_list)
-        ):
+        if self.classes is not None and "background" in self.classes:
             raise ConfigurationError(
-                "--classes is a list of names, each once, separated by commas, without background.",
-                received=f"--classes={self.classes}",
+                "--classes must not name the background.",
+                received=f"--classes={','.join(self.classes)}",
                 remedy="Use such as --classes=left_lung,right_lung.",
             )
-
-    @property
-    def class_list(self) -> tuple[str, ...] | None:
-        """`classes`, as names."""
-        return None if self.classes is None else tuple(self.classes.split(","))
 
     def _check_model(self):
         if (self.workdir is None) == (self.model is None):
             raise ConfigurationError(
-                "One model predicts: that of a run, or one from elsewhere.",
+                "Exactly one of --workdir and --model must be given.",
                 received="neither" if self.model is None else "--workdir and --model",
                 remedy="Use --workdir=<folder of a run>, or --model=<folder> --trust_model.",
             )
         if self.model is not None and not self.trust_model:
             raise ConfigurationError(
-                "A SavedModel is a program: loading it runs its author's code with all your "
-                "permissions.",
+                "--model must come with --trust_model: a SavedModel is a program, and loading it "
+                "runs its author's code with all your permissions.",
                 received=f"--model={self.model} without --trust_model",
                 remedy="Add --trust_model if you trust its author.",
             )
         for name in ("trust_model", "classes"):
             if self.model is None and getattr(self, name):
                 raise ConfigurationError(
-                    f"--{name} belongs to --model; a run knows its own.",
+                    f"--{name} must be given with --model only; a run has its own.",
                     received=f"--{name} with --workdir",
                     remedy=f"Leave out --{name}.",
                 )

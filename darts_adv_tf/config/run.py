@@ -1,37 +1,45 @@
 """A whole run: its parts, and what they have to agree on."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from darts_adv_tf.config.data import AugmentationConfig, DataConfig
 from darts_adv_tf.config.model import RESNETS, ModelConfig
+from darts_adv_tf.config.plain_values import fixed_values_of, plain_values
 from darts_adv_tf.config.reliability import CollapseConfig, ReliabilityConfig
-from darts_adv_tf.config.setting import check_fields, setting
+from darts_adv_tf.config.setting import (
+    Setting,
+    check_fields,
+    parts_of,
+    setting,
+    settings_of,
+)
 from darts_adv_tf.config.training import DistributionConfig, TrainingConfig
 from darts_adv_tf.system.errors import ConfigurationError
 
 RESNET_REDUCTION = 32
-"""By how much a ResNet reduces height and width."""
-
-FIRST_VERSION = 2
-"""The oldest version of config.json that is still read."""
+"""Factor by which a ResNet reduces height and width."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """Everything that a run needs to be repeated.
+    """Everything that is needed to repeat a run.
 
     Args:
         command: `search` or `train`, the commands that begin a run.
         data, augmentation, model, training, distribution, reliability, collapse: Its parts.
-        seed: Of the split, the initial weights, the batches and the phantom.
+        seed: Seed of the split, the initial weights, the batches and the phantom.
         workdir: Folder that the run writes to.
-        genotype: File with the derived architecture (`train` with a discriminator alone).
+        genotype: File with the derived architecture, for `train` with a derived discriminator.
 
     Raises:
         ConfigurationError: A value breaks its rule, or two values contradict each other.
     """
 
-    command: str = setting("search", "Command that began the run.", choices=("search", "train"))
+    command: str = setting(
+        "search", "Command that began the run.", choices=("search", "train"), is_flag=False
+    )
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -44,14 +52,19 @@ class RunConfig:
         "Seed of the split, the initial weights, the batches and the phantom.",
         minimum=0,
         maximum=2**32 - 1,
+        essential=True,
     )
     workdir: str | None = setting(
         None,
-        "Folder that the run writes to, new or empty; runs/<command>-<time> unless given.",
+        "Folder for the results, new or empty. Default: runs/<command>-<time>.",
         may_change=True,
+        essential=True,
     )
     genotype: str | None = setting(
-        None, "Derived architecture: the genotype.json of a search (paper, Alg. 1, last line)."
+        None,
+        "genotype.json of a search, the derived architecture (last line of Alg. 1).",
+        train_only=True,
+        essential=True,
     )
 
     def __post_init__(self):
@@ -63,9 +76,17 @@ class RunConfig:
         else:
             self._check_train()
 
-    def fixed_settings(self) -> dict[str, object]:
-        """What a resumed run has in common with the run before: JSON values, in parts by name."""
-        return _fixed_settings(self)
+    def fixed_settings(self) -> dict[str, Any]:
+        """Returns the settings that a resumed run must share, as JSON values, in parts by name."""
+        return plain_values(self, is_fixed=True)
+
+    @classmethod
+    def upgrade_fixed_settings(cls, settings: Any) -> Any:
+        """Returns the fixed settings of an earlier program as this one has them.
+
+        Anything but a mapping is returned as it is.
+        """
+        return fixed_values_of(cls, settings) if isinstance(settings, Mapping) else settings
 
     def _check_image_size(self):
         if self.model.discriminator == "none":
@@ -78,8 +99,8 @@ class RunConfig:
         num_halvings = 1 + self.model.discriminator_cells.count("R")
         if self.data.image_size < 2**num_halvings:
             raise ConfigurationError(
-                "The discriminator's head and each of its reduction cells halve the image, of "
-                "which a pixel has to remain.",
+                "--image_size must leave at least one pixel: the discriminator's head and each of "
+                "its reduction cells halve the image.",
                 received=f"--image_size={self.data.image_size} "
                 f"--discriminator_cells={self.model.discriminator_cells}",
                 remedy=f"Use --image_size={2**num_halvings} or more, or fewer R.",
@@ -89,15 +110,15 @@ class RunConfig:
         )
 
     def _check_single_pixel(self, least_size: int, discriminator: str):
-        """Refuses what would normalize one value: `least_size` leaves the last layer more."""
+        """Refuses a last layer that would normalize one value; `least_size` avoids that."""
         cases = self.training.batch_size
         if self.model.discriminator_normalization == "batch":
             cases //= self.distribution.num_replicas or 1
         is_single_pixel = self.data.image_size < least_size
         if self.model.discriminator_normalization != "group" and is_single_pixel and cases == 1:
             raise ConfigurationError(
-                "Normalization over a batch needs more than one value a channel; over a single "
-                "one its result is zero.",
+                "Batch normalization must have more than one value per channel; that of a single "
+                "value is zero.",
                 received=f"one pixel of one case: --image_size={self.data.image_size} "
                 f"{discriminator} --batch_size={self.training.batch_size}",
                 remedy=f"Use --image_size={least_size} or more, a larger --batch_size, or "
@@ -109,18 +130,18 @@ class RunConfig:
         num_replicas = self.distribution.num_replicas
         if num_replicas is not None and batch_size % num_replicas:
             raise ConfigurationError(
-                "Every replica takes the same number of cases of a batch.",
+                "--batch_size must be divisible by --num_replicas.",
                 received=f"--batch_size={batch_size} --num_replicas={num_replicas}",
                 remedy=f"Use a --batch_size that {num_replicas} divides.",
             )
         if not self.data.draws_cases:
-            return  # Known once the cases are.
+            return  # The number of cases is not known before they are read.
         is_halved = self.command == "search"
         available = self.data.train_cases // 2 if is_halved else self.data.train_cases
         if batch_size > available:
             raise ConfigurationError(
-                "A batch holds no more cases than there are"
-                + (", and the search trains on half of the training cases." if is_halved else "."),
+                "--batch_size must not exceed the number of cases"
+                + (": the search trains on half of the training cases." if is_halved else "."),
                 received=f"--batch_size={batch_size} --train_cases={self.data.train_cases}",
                 remedy=f"Use --batch_size={available} or less.",
             )
@@ -128,14 +149,14 @@ class RunConfig:
     def _check_search(self):
         if self.model.discriminator != "nas":
             raise ConfigurationError(
-                "The search is for a discriminator.",
+                "--discriminator must be nas in a search.",
                 received=f"--discriminator={self.model.discriminator}",
                 remedy="Train without a search by: python -m darts_adv_tf.train "
                 f"--discriminator={self.model.discriminator}",
             )
         if self.genotype is not None:
             raise ConfigurationError(
-                "The search finds a genotype and takes none.",
+                "--genotype must not be given in a search, which finds one.",
                 received=f"--genotype={self.genotype}",
                 remedy=f"Train with it by: python -m darts_adv_tf.train --genotype={self.genotype}",
             )
@@ -143,41 +164,39 @@ class RunConfig:
     def _check_train(self):
         if self.model.discriminator == "nas" and self.genotype is None:
             raise ConfigurationError(
-                "A derived discriminator is built from a genotype.",
+                "--genotype must be given for a derived discriminator.",
                 received="--discriminator=nas without --genotype",
                 remedy="Add --genotype=<workdir of a search>/genotype.json, or "
                 "--discriminator=none.",
             )
         if self.model.discriminator != "nas" and self.genotype is not None:
             raise ConfigurationError(
-                "Only a derived discriminator is built from a genotype.",
+                "--genotype must be given for a derived discriminator only.",
                 received=f"--discriminator={self.model.discriminator} --genotype={self.genotype}",
                 remedy="Leave out one of the two.",
             )
         if self.training.retrain_epochs < 1:
             raise ConfigurationError(
-                "Training lasts at least one epoch.",
+                "--retrain_epochs must be 1 or more in training.",
                 received=f"--retrain_epochs={self.training.retrain_epochs}",
                 remedy="Use --retrain_epochs=1 or more.",
             )
 
 
-def _fixed_settings(config: object) -> dict[str, object]:
-    settings = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            part = _fixed_settings(value)
-            if part or not is_later(type(value)):
-                settings[field.name] = part
-        # Left out where it is what runs before it had: they can be resumed.
-        elif not field.metadata["may_change"] and (
-            field.metadata["since"] == FIRST_VERSION or value != field.default
-        ):
-            settings[field.name] = value
-    return settings
+PARTS = parts_of(RunConfig)
+"""The types of the parts of a run's configuration, by name."""
 
 
-def is_later(part: type) -> bool:
-    """Whether a part of the configuration came after the first version, with all it holds."""
-    return all(field.metadata["since"] > FIRST_VERSION for field in dataclasses.fields(part))
+def names_where(holds: Callable[[Setting], bool]) -> frozenset[str]:
+    """Returns the names of a run's settings, those of its parts included, that something holds for.
+
+    Example:
+        >>> sorted(names_where(lambda setting: setting.train_only))
+        ['discriminator', 'genotype', 'random_draw']
+    """
+    return frozenset(
+        name
+        for kind in [RunConfig, *PARTS.values()]
+        for name, each in settings_of(kind).items()
+        if holds(each)
+    )

@@ -1,82 +1,164 @@
-"""A setting of a configuration: a field with its help text and the rule for its value."""
+"""A setting: a field of a configuration with its help text, its rule and its flag."""
 
 import dataclasses
 import math
 import types
 import typing
+from typing import TYPE_CHECKING, Any
 
+from darts_adv_tf.config.text_form import TextForm
 from darts_adv_tf.system.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def setting(
-    default: object,
-    help: str,
-    *,
-    choices: tuple[str, ...] | None = None,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    is_positive: bool = False,
-    may_change: bool = False,
-    since: int = 2,
-):
-    """A field with its help text and the rule for its value (`None`, where allowed, keeps any).
 
-    `may_change` says that a resumed run may have another value: where its files lie, and what
-    happens when something goes wrong. `since` is the version of config.json that first had it:
-    runs of earlier versions have the default.
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is known of a setting besides its name, type and default.
+
+    Everything that depends on the setting reads it here: flags, help, config.json, the check of a
+    resumed run. To add a setting, add its field.
+
+    Args:
+        help: One or two short sentences, with the unit and the paper's symbol and value.
+        choices: The only values that it can have.
+        minimum, maximum: Its bounds, themselves allowed.
+        is_positive: Whether it must be above zero.
+        may_change: Whether a resumed run may have another value, since no result depends on it.
+        text: How its value is written as one text, if it is not a number, a name or a bool.
+        aliases: Earlier names, still accepted as a flag and as a key of config.json.
+        essential: Whether `--help` shows it; `--helpfull` shows all.
+        is_flag: Whether a flag sets it.
+        search_only: Whether it has no effect without a search, so that `train` lacks it.
+        train_only: Whether `search` lacks it.
+        set_by_matrix: Whether the runs of `reproduce` differ by it.
+        only_with: A setting and its value, without which this one has no effect.
+        remedy: What to do about a refused value, where that is not simply to change it.
     """
-    rules = {
-        "help": help,
-        "choices": choices,
-        "minimum": minimum,
-        "maximum": maximum,
-        "is_positive": is_positive,
-        "may_change": may_change,
-        "since": since,
+
+    help: str
+    choices: tuple[str, ...] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    is_positive: bool = False
+    may_change: bool = False
+    text: TextForm | None = None
+    aliases: tuple[str, ...] = ()
+    essential: bool = False
+    is_flag: bool = True
+    search_only: bool = False
+    train_only: bool = False
+    set_by_matrix: bool = False
+    only_with: tuple[str, str] | None = None
+    remedy: str | None = None
+
+    def plain(self, value: object) -> Any:
+        """Returns a value as a flag and config.json have it: a text, a number, a bool or None."""
+        return value if self.text is None or value is None else self.text.format(value)
+
+
+def setting(default: object, help: str, **rules: Any) -> Any:
+    """Returns a dataclass field with its help text and its rules, the arguments of `Setting`.
+
+    `None`, where the type allows it, keeps every rule.
+
+    Example:
+        fold: int = setting(0, "The part that is tested, from 0.", minimum=0)
+    """
+    return dataclasses.field(default=default, metadata={"setting": Setting(help, **rules)})
+
+
+def settings_of(
+    config: "DataclassInstance | type[DataclassInstance]",
+) -> dict[str, Setting]:
+    """Returns the settings of a configuration by name, without those of the parts inside it."""
+    return {
+        field.name: field.metadata["setting"]
+        for field in dataclasses.fields(config)
+        if "setting" in field.metadata
     }
-    return dataclasses.field(default=default, metadata=rules)
 
 
-def check_fields(config: object):
-    """Checks type and rule of every field of a configuration on its own."""
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        _check_type(field, value)
-        if value is None or not field.metadata:
-            continue
-        choices = field.metadata["choices"]
-        minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
-        if choices is not None and value not in choices:
-            rule = f"--{field.name} is one of {', '.join(choices)}."
-        elif minimum is not None and value < minimum:
-            rule = f"--{field.name} is {minimum} or more."
-        elif maximum is not None and value > maximum:
-            rule = f"--{field.name} is {maximum} or less."
-        elif isinstance(value, float) and not math.isfinite(value):
-            rule = f"--{field.name} is a finite number."
-        elif value == "":
-            rule = f"--{field.name} is not empty."
-        elif field.metadata["is_positive"] and not (0 < value < math.inf):
-            rule = f"--{field.name} is a positive number."
+def parts_of(
+    config: "DataclassInstance | type[DataclassInstance]",
+) -> "dict[str, type[DataclassInstance]]":
+    """Returns the types of the configurations inside a configuration by name."""
+    return {
+        field.name: typing.cast("type[DataclassInstance]", field.type)
+        for field in dataclasses.fields(config)
+        if dataclasses.is_dataclass(field.type)
+    }
+
+
+def check_fields(config: "DataclassInstance") -> None:
+    """Checks the type and the rule of every setting on its own.
+
+    A value that is given in its text form, as flags and config.json have it, is parsed.
+
+    Raises:
+        ConfigurationError: A value breaks its rule.
+    """
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    for name, rules in settings_of(config).items():
+        value = getattr(config, name)
+        if rules.text is None or value is None:
+            _check_type(fields[name], value)
         else:
-            continue
+            object.__setattr__(config, name, parsed(name, rules, value))
+        broken = None if value is None else _broken_rule(rules, value)
+        if broken is not None:
+            raise ConfigurationError(
+                f"--{name} {broken}.",
+                received=f"--{name}={value}",
+                remedy=rules.remedy
+                or f"Change it, or leave it out for {rules.plain(fields[name].default)}.",
+            )
+
+
+def _broken_rule(rules: Setting, value: Any) -> str | None:
+    if rules.choices is not None and value not in rules.choices:
+        return f"must be one of {', '.join(rules.choices)}"
+    if rules.minimum is not None and value < rules.minimum:
+        return f"must be {rules.minimum} or more"
+    if rules.maximum is not None and value > rules.maximum:
+        return f"must be {rules.maximum} or less"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "must be a finite number"
+    if value == "":
+        return "must not be empty"
+    if rules.is_positive and not 0 < value < math.inf:
+        return "must be a positive number"
+    return None
+
+
+def parsed(name: str, rules: Setting, value: Any) -> Any:
+    """Returns the value that a text stands for; any other value must be one that it can stand for.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    form = rules.text
+    if form is None or value is None:
+        return value
+    received = f"--{name}={value}"
+    try:
+        if not isinstance(value, str):
+            received = f"{name}={value!r}"
+            value = form.format(value)
+        return form.parse(value)
+    except (ValueError, TypeError) as error:
         raise ConfigurationError(
-            rule,
-            received=f"--{field.name}={value}",
-            remedy=_REMEDIES.get(field.name, f"Change it, or leave it out for {field.default}."),
-        )
+            f"--{name} {form.rule}.",
+            received=received,
+            remedy=f"Use such as --{name}={form.example}.",
+        ) from error
 
 
-# What a refused value may have been meant for.
-_REMEDIES = {
-    "adversarial_weight": "To train without a discriminator: "
-    "python -m darts_adv_tf.train --discriminator=none",
-    "unroll_rate": "To take no virtual step: --architecture_gradient=first_order",
-}
-
-
-def _check_type(field: dataclasses.Field, value: object):
-    expected = typing.get_args(field.type) if _is_union(field.type) else (field.type,)
+def _check_type(field: dataclasses.Field, value: object) -> None:
+    is_union = isinstance(field.type, types.UnionType)
+    kinds = typing.get_args(field.type) if is_union else (field.type,)
+    expected = [typing.get_origin(kind) or kind for kind in kinds]
     if float in expected and type(value) is int:
         return
     if type(value) not in expected:
@@ -84,11 +166,7 @@ def _check_type(field: dataclasses.Field, value: object):
             "null" if kind is types.NoneType else kind.__name__ for kind in expected
         )
         raise ConfigurationError(
-            f"{field.name} is of type {names}.",
+            f"{field.name} must be of type {names}.",
             received=f"{field.name}={value!r}",
             remedy=f"Give it a value of that type, such as {field.default!r}.",
         )
-
-
-def _is_union(annotation: object) -> bool:
-    return isinstance(annotation, types.UnionType)

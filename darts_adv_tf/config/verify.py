@@ -1,4 +1,4 @@
-"""What the verify command is asked for: a data set, as a run would be given it."""
+"""Configuration of the verify command: a data set, as a run would read it."""
 
 import dataclasses
 
@@ -8,11 +8,11 @@ from darts_adv_tf.config.setting import check_fields, setting
 
 @dataclasses.dataclass(frozen=True)
 class VerifyConfig:
-    """A data set to read, and where the report goes.
+    """A data set to read, and the folder of the report.
 
     Args:
         data: The cases, how they are split and prepared.
-        seed: Of the split and the phantom.
+        seed: Seed of the split and the phantom.
         workdir: Folder that the report is written to.
 
     Raises:
@@ -20,10 +20,13 @@ class VerifyConfig:
     """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    seed: int = setting(0, "Seed of the split and the phantom.", minimum=0, maximum=2**32 - 1)
+    seed: int = setting(
+        0, "Seed of the split and the phantom.", minimum=0, maximum=2**32 - 1, essential=True
+    )
     workdir: str | None = setting(
         None,
-        "Folder that the report is written to, new or empty; runs/verify-<time> unless given.",
+        "Folder for the report, new or empty. Default: runs/verify-<time>.",
+        essential=True,
     )
 
     def __post_init__(self):

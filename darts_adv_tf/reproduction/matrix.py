@@ -4,10 +4,14 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from darts_adv_tf.config import ModelConfig, RunConfig, TrainingConfig
 from darts_adv_tf.config.config_file import FILE_NAME, load_config
-from darts_adv_tf.config.reproduce import SEARCH_ALONE, SET_BY_THE_MATRIX, ReproduceConfig
+from darts_adv_tf.config.plain_values import plain_values, renamed
+from darts_adv_tf.config.reproduce import SEARCH_ONLY, SET_BY_THE_MATRIX, ReproduceConfig
+from darts_adv_tf.config.run import PARTS
+from darts_adv_tf.config.setting import settings_of
 from darts_adv_tf.reproduction.arms import ARMS, EXPERIMENTS
 from darts_adv_tf.system.errors import ConfigurationError, UserError
 
@@ -79,19 +83,19 @@ def plan(config: ReproduceConfig) -> list[PlannedRun]:
     Raises:
         ConfigurationError: There is no arm of a name, or a run cannot have the settings.
     """
-    arms = EXPERIMENTS[config.experiment] if config.arm_list is None else config.arm_list
+    arms = EXPERIMENTS[config.experiment] if config.arms is None else config.arms
     for arm in arms:
         if arm not in ARMS:
             raise ConfigurationError(
                 f"--arms are any of {', '.join(ARMS)}.",
-                received=f"--arms={config.arms}",
+                received=f"--arms={','.join(arms)}",
                 remedy=f"Leave out {arm}.",
             )
-    num_seeds = len(config.seed_list)
+    num_seeds = len(config.seeds)
     return [
         plan_run(config.base, config.workdir, backbone, arm, seed, draw)
-        for index, seed in enumerate(config.seed_list)
-        for backbone in config.backbone_list
+        for index, seed in enumerate(config.seeds)
+        for backbone in config.backbones
         for arm in arms
         for draw in (range(index, config.random_draws, num_seeds) if ARMS[arm].is_drawn else [None])
     ]
@@ -107,7 +111,7 @@ def plan_run(
     training = dict(kind.training)
     if kind.command != "search":
         # As the command has it, which does not know these flags.
-        training |= {name: _DEFAULTS[TrainingConfig][name] for name in SEARCH_ALONE}
+        training |= {name: _DEFAULTS[TrainingConfig][name] for name in SEARCH_ONLY}
     elif training.get("architecture_gradient") == "first_order":
         # Without a virtual step, what belongs to it has no meaning, and is refused.
         without = ("unroll_rate", "compare_gradient_every")
@@ -124,16 +128,14 @@ def plan_run(
     return dataclasses.replace(run, config=config)
 
 
-def flat_settings(config: RunConfig, is_fixed: bool = False) -> dict[str, object]:
-    """Every setting by the name of its flag; with `is_fixed` those that results follow from."""
-    settings = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            settings |= flat_settings(value, is_fixed)
-        elif not (is_fixed and field.metadata["may_change"]):
-            settings[field.name] = value
-    return settings
+def flat_settings(config: RunConfig, is_fixed: bool = False) -> dict[str, Any]:
+    """Returns every setting by the name of its flag, as JSON has it.
+
+    With `is_fixed`, only those that results depend on.
+    """
+    settings = plain_values(config, is_fixed)
+    parts = [settings.pop(name) for name in PARTS]
+    return {name: value for part in (settings, *parts) for name, value in part.items()}
 
 
 def common_settings(base: RunConfig) -> dict[str, object]:
@@ -142,19 +144,12 @@ def common_settings(base: RunConfig) -> dict[str, object]:
     return {name: value for name, value in flat_settings(base).items() if name not in own}
 
 
-def base_from_settings(settings: Mapping[str, object]) -> RunConfig:
-    """The other way round; a setting that is not there has its default."""
-    parts = {
-        field.name: field.type(
-            **{
-                setting.name: settings[setting.name]
-                for setting in dataclasses.fields(field.type)
-                if setting.name in settings
-            }
-        )
-        for field in dataclasses.fields(RunConfig)
-        if dataclasses.is_dataclass(field.type)
-    }
+def base_from_settings(settings: Mapping[str, Any]) -> RunConfig:
+    """Returns the configuration with these common settings, and defaults for all others."""
+    parts: dict[str, Any] = {}
+    for part, kind in PARTS.items():
+        values = renamed(kind, settings)
+        parts[part] = kind(**{name: values[name] for name in settings_of(kind) if name in values})
     return RunConfig(**parts)
 
 

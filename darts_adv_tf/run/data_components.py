@@ -47,10 +47,10 @@ class DataBuilder:
             collection = make_phantoms(
                 data.image_size, data.phantom_cases, self.config.seed, data.phantom_domain
             )
-            if data.class_list is not None:
-                collection = collection.with_classes(data.class_list)
+            if data.classes is not None:
+                collection = collection.with_classes(data.classes)
         else:
-            collection = find_collection(data.dataset, Path(data.data_dir), data.class_list)
+            collection = find_collection(data.dataset, Path(data.data_dir), data.classes)
         if self._listed is None:
             return collection
         self._listed.require_known([case.name for case in collection.cases])
@@ -124,6 +124,6 @@ def make_preparation(data: DataConfig) -> Preparation:
         intensity_maximum=None,
         keeps_aspect=data.keep_aspect,
         normalization=data.normalization,
-        window=data.window_bounds,
-        percentiles=data.percentile_bounds,
+        window=data.window,
+        percentiles=data.percentiles,
     )

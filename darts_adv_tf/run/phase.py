@@ -90,7 +90,13 @@ def train_phase(
     }
     with (
         Monitor(config.workdir, phase, builder.is_chief) as monitor,
-        Checkpoints(store, parts, identity, builder.is_chief) as checkpoints,
+        Checkpoints(
+            store,
+            parts,
+            identity,
+            builder.is_chief,
+            upgrades={"config": RunConfig.upgrade_fixed_settings},
+        ) as checkpoints,
     ):
         epochs = _Epochs(phase, builder, parts, monitor)
         loop = TrainingLoop(
@@ -100,7 +106,7 @@ def train_phase(
             epochs.end,
             monitor,
             checkpoints,
-            SaveInterval(*config.reliability.interval),
+            SaveInterval(*config.reliability.checkpoint_every),
             CollapseWatch(_thresholds(config), epoch_ends[-1]),
             shown,
             config.reliability.on_nonfinite,
@@ -144,7 +150,7 @@ class _Epochs:
             self.history.end_epoch(epoch, test_figures)
         if self._architecture is not None:
             self.history.record_alpha(epoch, self._architecture.op_weights())
-        if not self._is_due(training.figure_every, epoch):
+        if not self._is_due(training.plot_every, epoch):
             return {}
         if self._architecture is not None:
             self._draw_architecture(done)

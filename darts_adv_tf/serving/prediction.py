@@ -118,7 +118,7 @@ def _require_packages(config: PredictConfig, inputs: Sequence[PredictionInput]) 
 
 def _load_model(config: PredictConfig) -> ServedModel:
     if config.model is not None:
-        return ServedModel(config.model, config.class_list)
+        return ServedModel(config.model, config.classes)
     load_config(config.workdir)
     folder = Path(config.workdir) / VERSION_FOLDER
     if not (folder / DESCRIPTION_FILE).exists():

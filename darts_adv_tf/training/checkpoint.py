@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,6 +45,7 @@ class Checkpoints:
         identity: JSON values by name that a state belongs to, such as the configuration. A state
             of another identity is refused.
         is_writer: Whether this process writes; every process of a run reads.
+        upgrades: Functions that bring entries of an earlier program's identity up to date, by name.
 
     Example:
         >>> with Checkpoints(store, {"segmenter": segmenter}, {"phase": "retrain"}) as checkpoints:
@@ -58,8 +59,10 @@ class Checkpoints:
         parts: Mapping[str, Part],
         identity: Mapping[str, Any],
         is_writer: bool = True,
+        upgrades: Mapping[str, Callable[[Any], Any]] | None = None,
     ):
         self.store = store
+        self._upgrades = upgrades or {}
         self.is_writer = is_writer
         self._identity = identity
         self._variables = {
@@ -161,6 +164,7 @@ class Checkpoints:
 
     def _compare_identity(self, checkpoint: Checkpoint) -> None:
         then = {name: checkpoint.notes.get(name) for name in self._identity}
+        then |= {name: upgrade(then[name]) for name, upgrade in self._upgrades.items()}
         found = differences(then, self._identity)
         if found:
             raise CheckpointError(

@@ -20,6 +20,8 @@ from darts_adv_tf.config import (
 from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.config_file import save_config
 from darts_adv_tf.config.reproduce import ReproduceConfig
+from darts_adv_tf.config.setting import settings_of
+from darts_adv_tf.config.text_form import Interval
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.matrix import plan
 from darts_adv_tf.reproduction.reproducing import command_of
@@ -31,7 +33,7 @@ PARTS = (
     *(DataConfig, AugmentationConfig, ModelConfig, TrainingConfig, DistributionConfig),
     *(ReliabilityConfig, CollapseConfig),
 )
-SEARCH_ALONE = {
+SEARCH_ONLY = {
     "search_epochs",
     "architecture_learning_rate",
     "unroll_rate",
@@ -92,14 +94,12 @@ def test_train_takes_a_genotype_or_no_discriminator():
 
 
 def test_a_command_has_the_flags_it_heeds_and_no_others():
-    every = {
-        field.name for part in PARTS for field in dataclasses.fields(part) if field.metadata
-    } | {"seed", "workdir", "genotype"}
+    every = {name for part in PARTS for name in settings_of(part)} | {"seed", "workdir", "genotype"}
     general = {"flagfile", "undefok", "help"}
     of_a_run = {"estimate", "resume"} | general
     of_train = {"discriminator", "random_draw", "genotype"}
     assert flags_in_help("search") == (every - of_train) | of_a_run
-    assert flags_in_help("train") == (every - SEARCH_ALONE) | of_a_run
+    assert flags_in_help("train") == (every - SEARCH_ONLY) | of_a_run
     assert flags_in_help("evaluate") == {"workdir", "data_dir"} | general
     assert flags_in_help("export") == {"workdir", "data_dir"} | general
 
@@ -109,7 +109,7 @@ def test_help_shows_defaults_choices_and_needs_within_a_terminal():
     assert "--backbone=<text>  (default: unet)" in text
     assert "--learning_rate=<number>  (default: 0.001)" in text
     assert max(map(len, text.splitlines())) <= 100
-    assert "--workdir=<text>  (needed)" in help_text("export")
+    assert "--workdir=<text>  (required)" in help_text("export")
     assert is_help_requested(["--seed=1", "--help"]) and not is_help_requested(["--seed=1"])
 
 
@@ -229,7 +229,7 @@ def test_a_run_is_resumed_with_its_own_configuration_where_it_lies_now():
 @pytest.mark.usefixtures("begun")
 def test_what_no_result_follows_from_may_change():
     flags = ("--checkpoint_every=3", "--keep_checkpoints=2", "--on_nonfinite=rollback")
-    reliability = ReliabilityConfig("3", 2, "rollback")
+    reliability = ReliabilityConfig(Interval(3, None), 2, "rollback")
     assert resume("here", *flags) == dataclasses.replace(
         BEGUN, workdir="here", reliability=reliability
     )
@@ -250,8 +250,8 @@ def test_other_flags_are_refused_all_of_them_by_name(tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         resume("here", "--learning_rate=0.25", "--num_replicas=2", "--flagfile=run.flags")
     assert caught.value.received == (
-        "--learning_rate=0.25, begun with 0.5; --num_replicas=2, begun with None; "
-        f"--collapse_window=3, begun with {CollapseConfig().collapse_window}"
+        "--learning_rate=0.25, started with 0.5; --num_replicas=2, started with None; "
+        f"--collapse_window=3, started with {CollapseConfig().collapse_window}"
     )
     assert caught.value.file == "here" and "Leave these flags out" in caught.value.remedy
 
@@ -385,7 +385,7 @@ VARIED = RunConfig(
         data_dir="a folder, with spaces",
         keep_aspect=True,
         normalization="window",
-        window="-1000,400",
+        window=(-1000, 400),
         split="folds",
         num_folds=3,
         fold=2,
@@ -394,7 +394,7 @@ VARIED = RunConfig(
     model=ModelConfig(discriminator="random", random_draw=7, discriminator_cells="NR"),
     training=TrainingConfig(learning_rate=1e-4, retrain_epochs=1, test_every=1),
     distribution=DistributionConfig(num_replicas=2),
-    reliability=ReliabilityConfig(checkpoint_every="0.5m"),
+    reliability=ReliabilityConfig(checkpoint_every=Interval(None, 30.0)),
     collapse=CollapseConfig(collapse_window=7),
     seed=2**32 - 1,
     workdir="here",
@@ -426,7 +426,7 @@ def test_a_matrix_as_flags_gives_itself():
     assert config_from_flags("reproduce", as_flags(config)) == config
     assert config == ReproduceConfig(
         experiment="curves",
-        seeds="4,2",
+        seeds=(4, 2),
         parallel=2,
         workdir="m",
         base=RunConfig(data=DataConfig(image_size=96), training=TrainingConfig(test_every=1)),
@@ -460,7 +460,7 @@ def test_a_matrix_measures_the_test_cases_each_epoch_unless_told_otherwise():
 
 
 def test_reproduce_has_the_flags_of_the_search_but_for_those_it_sets():
-    own = {field.name for field in dataclasses.fields(ReproduceConfig) if field.metadata}
+    own = set(settings_of(ReproduceConfig))
     set_by_it = {"backbone", "seed", "resume", "estimate"}
     set_by_it |= {"architecture_gradient", "architecture_objective"}
     assert flags_in_help("reproduce") == (flags_in_help("search") - set_by_it) | own
@@ -495,5 +495,7 @@ def test_a_matrix_that_cannot_be_is_refused(flags, received):
 def test_a_random_draw_belongs_to_a_random_discriminator():
     flags = ["--discriminator=random", "--random_draw=3"]
     assert config_from_flags("train", flags).model.random_draw == 3
-    with pytest.raises(ConfigurationError, match="--random_draw belongs to --discriminator=random"):
+    with pytest.raises(
+        ConfigurationError, match="--random_draw must be given with"
+    ):
         config_from_flags("train", ["--discriminator=resnet10", "--random_draw=3"])

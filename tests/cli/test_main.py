@@ -69,7 +69,7 @@ def test_help_prints_to_stdout_and_runs_nothing(capsys):
     [
         (["--batchsize=3"], "Did you mean --batch_size?"),
         (["here"], "Received: here"),
-        (["--batch_size=0"], "--batch_size is 1 or more."),
+        (["--batch_size=0"], "--batch_size must be 1 or more."),
     ],
 )
 def test_wrong_flags_end_with_2_before_main(argv, message, capsys):

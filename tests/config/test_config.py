@@ -18,6 +18,9 @@ from darts_adv_tf.config import (
     RunConfig,
     TrainingConfig,
 )
+from darts_adv_tf.config.plain_values import plain_values
+from darts_adv_tf.config.reproduce import ReproduceConfig
+from darts_adv_tf.config.text_form import Interval
 from darts_adv_tf.system.errors import ConfigurationError
 
 
@@ -45,7 +48,7 @@ def test_configurations_are_frozen():
 def test_every_value_documents_itself(kind):
     for field in dataclasses.fields(kind):
         if not dataclasses.is_dataclass(field.type):
-            assert len(field.metadata["help"]) > 20, field.name
+            assert len(field.metadata["setting"].help) > 20, field.name
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ def test_the_edge_of_each_rule_is_allowed():
 
 @pytest.mark.parametrize("value", ["4", 4.0, True, None])
 def test_a_number_of_another_type_is_refused(value):
-    with pytest.raises(ConfigurationError, match="batch_size is of type int"):
+    with pytest.raises(ConfigurationError, match="batch_size must be of type int"):
         TrainingConfig(batch_size=value)
 
 
@@ -288,7 +291,10 @@ def test_normalization_of_a_resnet_too(
     ],
 )
 def test_checkpoints_come_every_so_many_steps_or_minutes(text, interval):
-    assert ReliabilityConfig(checkpoint_every=text).interval == interval
+    config = ReliabilityConfig(checkpoint_every=text)
+    assert config.checkpoint_every == interval
+    assert ReliabilityConfig(checkpoint_every=Interval(*interval)) == config
+    assert plain_values(config)["checkpoint_every"] == text
 
 
 @pytest.mark.parametrize(
@@ -303,55 +309,74 @@ def test_an_interval_that_is_neither_is_refused(text):
 def test_a_resumed_run_has_everything_in_common_but_what_no_result_follows_from():
     config = RunConfig(data=DataConfig(dataset="cx_seg", data_dir="x"), workdir="here")
     fixed = config.fixed_settings()
-    everything = dataclasses.asdict(config)
+    everything = plain_values(config)
     assert everything.pop("workdir") == "here"
     assert everything["data"].pop("data_dir") == "x"
+    assert everything["data"].pop("cases") is None  # The run has a copy.
     assert set(everything["reliability"]) == {
         "checkpoint_every",
         "keep_checkpoints",
         "on_nonfinite",
     }
     everything["reliability"].clear()
-    del everything["augmentation"]
-    later = {
-        part: {name for name in everything[part] if name not in fixed[part]}
-        for part in ("data", "model", "training")
-    }
-    assert "normalization" in later["data"] and "image_size" not in later["data"]
-    assert later["model"] == {"random_draw"}
-    assert later["training"] == {"architecture_objective", "test_every"}
-    for part, names in later.items():
-        for name in names:
-            del everything[part][name]
     assert fixed == everything
     assert json.loads(json.dumps(fixed)) == fixed
 
 
-def test_a_later_setting_counts_once_it_is_not_its_default():
-    augmentation = AugmentationConfig(augment_noise=0.25)
-    config = RunConfig(data=DataConfig(split="folds"), augmentation=augmentation)
-    fixed = config.fixed_settings()
-    assert fixed["data"]["split"] == "folds"
-    assert fixed["augmentation"] == {"augment_noise": 0.25}
-    of_version_4 = RunConfig(
+def test_every_setting_that_a_result_follows_from_counts():
+    fixed = RunConfig().fixed_settings()
+    changed = RunConfig(
+        data=DataConfig(split="folds", percentiles=(1, 99)),
+        augmentation=AugmentationConfig(augment_noise=0.25),
         model=ModelConfig(random_draw=3),
-        training=TrainingConfig(architecture_objective="segmentation", test_every=2),
+        training=TrainingConfig(test_every=2),
     ).fixed_settings()
-    assert of_version_4["model"]["random_draw"] == 3
-    assert of_version_4["training"]["architecture_objective"] == "segmentation"
-    assert of_version_4["training"]["test_every"] == 2
-    listed = RunConfig(data=DataConfig(cases="mine.csv")).fixed_settings()
-    assert "cases" not in listed["data"]  # the run has a copy
+    assert changed["data"] == fixed["data"] | {"split": "folds", "percentiles": "1,99"}
+    assert changed["augmentation"] == fixed["augmentation"] | {"augment_noise": 0.25}
+    assert changed["model"] == fixed["model"] | {"random_draw": 3}
+    assert changed["training"] == fixed["training"] | {"test_every": 2}
 
 
 def test_texts_are_read_as_lists_and_numbers():
     data = DataConfig(
         classes="left_lung,heart", normalization="window", window="-1000,400.5", percentiles="1,99"
     )
-    assert data.class_list == ("left_lung", "heart")
-    assert data.window_bounds == (-1000.0, 400.5)
-    assert data.percentile_bounds == (1.0, 99.0)
-    assert DataConfig().class_list is None and DataConfig().window_bounds is None
+    assert data.classes == ("left_lung", "heart")
+    assert data.window == (-1000.0, 400.5)
+    assert data.percentiles == (1.0, 99.0)
+    typed = DataConfig(
+        classes=("left_lung", "heart"),
+        normalization="window",
+        window=(-1000, 400.5),
+        percentiles=(1, 99),
+    )
+    assert typed == data and plain_values(typed) == plain_values(data)
+    assert DataConfig().classes is None and DataConfig().window is None
+    assert ReproduceConfig(seeds="3,1").seeds == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "received"),
+    [
+        (lambda: DataConfig(classes="heart,,lung"), "--classes=heart,,lung"),
+        (lambda: DataConfig(classes=("heart", "heart")), "classes=('heart', 'heart')"),
+        (lambda: DataConfig(classes=()), "classes=()"),
+        (lambda: DataConfig(classes=3), "classes=3"),
+        (lambda: DataConfig(percentiles="1"), "--percentiles=1"),
+        (lambda: DataConfig(percentiles="2,1"), "--percentiles=2,1"),
+        (lambda: DataConfig(percentiles="1,inf"), "--percentiles=1,inf"),
+        (lambda: DataConfig(percentiles=(2, 1)), "percentiles=(2, 1)"),
+        (lambda: DataConfig(percentiles=5), "percentiles=5"),
+        (lambda: ReliabilityConfig(checkpoint_every=(0, None)), "checkpoint_every=(0, None)"),
+        (lambda: ReliabilityConfig(checkpoint_every=(1, 2, 3)), "checkpoint_every=(1, 2, 3)"),
+        (lambda: ReproduceConfig(seeds=(0, 0.5)), "seeds=(0, 0.5)"),
+        (lambda: ReproduceConfig(seeds=()), "seeds=()"),
+    ],
+)
+def test_what_no_text_stands_for_is_refused(make, received):
+    with pytest.raises(ConfigurationError, match=r"^--\w+ must be ") as caught:
+        make()
+    assert caught.value.received == received
 
 
 def test_every_data_set_but_the_phantom_has_a_folder():

@@ -17,8 +17,10 @@ from darts_adv_tf.config import (
     ReliabilityConfig,
     RunConfig,
     TrainingConfig,
+    config_file,
 )
 from darts_adv_tf.config.config_file import from_json, load_config, save_config, to_json
+from darts_adv_tf.config.setting import setting
 from darts_adv_tf.system.errors import ConfigurationError
 
 # Every value differs from its default, so that a field lost on the way shows.
@@ -68,7 +70,7 @@ UNUSUAL = RunConfig(
         architecture_gradient="finite_difference",
         architecture_objective="segmentation",
         compare_gradient_every=5,
-        figure_every=1,
+        plot_every=1,
         test_every=4,
     ),
     distribution=DistributionConfig(strategy="mirrored", num_replicas=3),
@@ -108,85 +110,124 @@ def test_json_there_and_back():
     assert from_json(to_json(config)) == config
 
 
-def of_version_3(config):
-    """What version 3 of the format wrote: without anything that came later."""
-    content = json.loads(to_json(config)) | {"version": 3}
-    for part, names in SINCE_VERSION_4.items():
+LATER = {
+    "data": (
+        *("classes", "keep_aspect", "normalization", "window", "percentiles", "split"),
+        *("num_folds", "fold", "cases", "phantom_domain"),
+    ),
+    "model": ("random_draw",),
+    "training": ("architecture_objective", "test_every"),
+}
+"""Settings that config.json of version 2 did not have, nor `augmentation`."""
+
+
+def of_version_2(config):
+    content = json.loads(to_json(config)) | {"version": 2}
+    del content["augmentation"]
+    content["training"]["figure_every"] = content["training"].pop("plot_every")
+    for part, names in LATER.items():
         for name in names:
             del content[part][name]
     return content
 
 
-def of_version_2(config):
-    content = of_version_3(config) | {"version": 2}
-    del content["augmentation"]
-    for name in SINCE_VERSION_3:
-        del content["data"][name]
-    return content
-
-
-SINCE_VERSION_3 = (
-    "classes",
-    "keep_aspect",
-    "normalization",
-    "window",
-    "percentiles",
-    "split",
-    "num_folds",
-    "fold",
-    "cases",
-    "phantom_domain",
-)
-SINCE_VERSION_4 = {
-    "model": ("random_draw",),
-    "training": ("architecture_objective", "test_every"),
-}
-
-
 def test_a_configuration_of_version_2_is_read_and_means_what_it_did():
-    config = RunConfig(data=DataConfig(dataset="cx_seg", data_dir="x", image_size=96), seed=3)
-    content = of_version_2(config)
-    assert from_json(json.dumps(content)) == config
-    # As checkpoints of that version hold it.
-    then = config.fixed_settings()
-    assert "augmentation" not in then and not set(SINCE_VERSION_3) & set(then["data"])
-    for part, names in SINCE_VERSION_4.items():
-        assert not set(names) & set(then[part])
-    for name, value in (("image_size", 64), ("fold", 1)):
-        changed = json.loads(json.dumps(content))
-        changed["data"][name] = value
-        if name == "fold":
-            with pytest.raises(ConfigurationError, match="unknown: fold"):
-                from_json(json.dumps(changed))
-        else:
-            assert from_json(json.dumps(changed)).data.image_size == 64
-
-
-def test_a_configuration_of_version_3_is_read_and_means_what_it_did():
-    """With all that version 3 had, and can be resumed."""
-    config = dataclasses.replace(
-        UNUSUAL,
-        model=dataclasses.replace(UNUSUAL.model, random_draw=0),
-        training=dataclasses.replace(
-            UNUSUAL.training, architecture_objective="discriminator", test_every=0
-        ),
+    config = RunConfig(
+        data=DataConfig(dataset="cx_seg", data_dir="x", image_size=96),
+        training=TrainingConfig(plot_every=2),
+        seed=3,
     )
-    content = of_version_3(config)
-    read = from_json(json.dumps(content))
-    assert read == config and read.data.fold == 2 and read.augmentation.augment_flip
+    assert from_json(json.dumps(of_version_2(config))) == config
+
+
+def test_a_checkpoint_of_version_2_belongs_to_the_run_that_is_read():
+    """Its fixed settings lack those that came later, unless they differed from the default."""
+    config = RunConfig(
+        data=DataConfig(dataset="cx_seg", data_dir="x", percentiles=(1, 98.5)),
+        augmentation=AugmentationConfig(augment_flip=True),
+        training=TrainingConfig(plot_every=2),
+    )
     then = json.loads(json.dumps(config.fixed_settings()))
-    assert read.fixed_settings() == then
-    for part, names in SINCE_VERSION_4.items():
-        assert not set(names) & set(then[part])
+    then["training"]["figure_every"] = then["training"].pop("plot_every")
+    then["data"]["percentiles"] = "1.0,98.50"
+    then["augmentation"] = {"augment_flip": True}
+    for part, names in LATER.items():
         for name in names:
-            changed = json.loads(json.dumps(content))
-            changed[part][name] = json.loads(to_json(UNUSUAL))[part][name]
-            with pytest.raises(ConfigurationError, match=f"unknown: {name}"):
-                from_json(json.dumps(changed))
-            # Of version 4 it is another run.
-            changed = json.loads(to_json(config))
-            changed[part][name] = json.loads(to_json(UNUSUAL))[part][name]
-            assert from_json(json.dumps(changed)).fixed_settings() != then
+            if name not in ("percentiles", "cases"):
+                del then[part][name]
+    assert RunConfig.upgrade_fixed_settings(then) == config.fixed_settings()
+    for part, name, value in (
+        ("training", "figure_every", 3),
+        ("training", "momentum", 0.9),
+        ("data", "fold", 1),
+        ("data", "percentiles", "1,98"),
+        ("data", "percentiles", "many"),
+        ("augmentation", "augment_flip", False),
+    ):
+        changed = json.loads(json.dumps(then))
+        changed[part][name] = value
+        assert RunConfig.upgrade_fixed_settings(changed) != config.fixed_settings(), name
+    for other in (None, [], {}, then | {"data": None}):
+        assert RunConfig.upgrade_fixed_settings(other) != config.fixed_settings()
+
+
+def test_a_new_setting_has_its_default_in_a_config_json_of_today(monkeypatch):
+    text = to_json(UNUSUAL)
+
+    @dataclasses.dataclass(frozen=True)
+    class WithMomentum(TrainingConfig):
+        momentum: float = setting(0.5, "Momentum of the optimizer, as a fraction.")
+
+    @dataclasses.dataclass(frozen=True)
+    class WithMomentumRun(RunConfig):
+        training: WithMomentum = dataclasses.field(default_factory=WithMomentum)
+
+    monkeypatch.setattr(config_file, "RunConfig", WithMomentumRun)
+    read = from_json(text)
+    assert read.training.momentum == 0.5
+    assert json.loads(to_json(read)) == json.loads(text) | {
+        "training": json.loads(text)["training"] | {"momentum": 0.5}
+    }
+    now = WithMomentumRun.upgrade_fixed_settings(UNUSUAL.fixed_settings())
+    assert now == read.fixed_settings()
+    changed = dataclasses.replace(read.training, momentum=0.75)
+    assert now != dataclasses.replace(read, training=changed).fixed_settings()
+
+
+def test_a_config_json_that_lacks_settings_or_whole_parts_has_their_defaults():
+    content = json.loads(to_json(UNUSUAL))
+    for part in ("augmentation", "reliability", "collapse", "seed"):
+        del content[part]
+    del content["training"]["test_every"], content["data"]["percentiles"]
+    assert from_json(json.dumps(content)) == dataclasses.replace(
+        UNUSUAL,
+        data=dataclasses.replace(UNUSUAL.data, percentiles=(0.5, 99.5)),
+        augmentation=AugmentationConfig(),
+        training=dataclasses.replace(UNUSUAL.training, test_every=0),
+        reliability=ReliabilityConfig(),
+        collapse=CollapseConfig(),
+        seed=0,
+    )
+
+
+def test_a_setting_under_its_earlier_name_is_read_and_written_under_its_present_one():
+    content = json.loads(to_json(UNUSUAL))
+    content["training"]["figure_every"] = content["training"].pop("plot_every")
+    read = from_json(json.dumps(content))
+    assert read == UNUSUAL
+    assert "figure_every" not in to_json(read)
+    content["training"]["plot_every"] = 1
+    with pytest.raises(ConfigurationError, match="unknown: figure_every"):
+        from_json(json.dumps(content))
+
+
+def test_lists_and_intervals_are_written_as_the_text_of_their_flags():
+    content = json.loads(to_json(UNUSUAL))
+    assert content["data"]["classes"] == "heart,left_lung"
+    assert content["data"]["percentiles"] == "1,98"
+    assert content["data"]["window"] is None
+    assert content["reliability"]["checkpoint_every"] == "7"
+    assert json.loads(to_json(RunConfig()))["reliability"]["checkpoint_every"] == "5m"
 
 
 def test_json_records_the_versions():
@@ -211,23 +252,16 @@ def _set(path: str, value: object):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda content: content.pop("seed"), "missing: seed"),
-        (lambda content: content["data"].pop("dataset"), "missing: dataset"),
         (_set("training.momentum", 0.9), "unknown: momentum"),
         (_set("colour", "red"), "unknown: colour"),
-        (_set("training.batch_size", "4"), "batch_size is of type int"),
-        (_set("training.batch_size", True), "batch_size is of type int"),
+        (_set("training.batch_size", "4"), "batch_size must be of type int"),
+        (_set("training.batch_size", True), "batch_size must be of type int"),
         (_set("training.learning_rate", -1.0), "--learning_rate=-1.0"),
         (_set("data", []), "list for 'data'"),
         (_set("format", "something"), "format"),
         (_set("version", 1), "version"),
         (_set("version", 5), "version"),
         (_set("version", 4.0), "version"),
-        (lambda content: content["model"].pop("random_draw"), "missing: random_draw"),
-        (lambda content: content["training"].pop("test_every"), "missing: test_every"),
-        (lambda content: content["data"].pop("fold"), "missing: fold"),
-        (lambda content: content.pop("augmentation"), "missing: augmentation"),
-        (lambda content: content.pop("reliability"), "missing: reliability"),
         (_set("reliability.checkpoint_every", "often"), "--checkpoint_every=often"),
         (_set("versions", None), "NoneType for versions"),
         (_set("versions.keras", 3), "versions of"),

@@ -49,7 +49,7 @@ def main(workdir: str, results: str, num_steps: str) -> None:
         data=DataConfig(image_size=32, phantom_cases=6, train_cases=4),
         model=ModelConfig(segmenter_width=2, discriminator_channels=2, discriminator_cells="N"),
         training=TrainingConfig(
-            batch_size=2, search_epochs=int(num_steps), retrain_epochs=0, figure_every=0
+            batch_size=2, search_epochs=int(num_steps), retrain_epochs=0, plot_every=0
         ),
         reliability=ReliabilityConfig(checkpoint_every="50"),
         workdir=workdir,

@@ -60,7 +60,7 @@ FLAGS = (
     "--discriminator_cells=N",
     "--search_epochs=12",
     "--retrain_epochs=8",
-    "--figure_every=6",
+    "--plot_every=6",
 )
 FIRST_ORDER = (*FLAGS, "--architecture_gradient=first_order")
 VARIANTS = {

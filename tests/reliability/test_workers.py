@@ -49,7 +49,7 @@ LONG = (
     f"--search_epochs={NUM_STEPS}",
     "--retrain_epochs=2",
     "--checkpoint_every=5",
-    "--figure_every=10",
+    "--plot_every=10",
 )
 COUNTS = (1, 2, 4)
 LOST_WORKER_SECONDS = 30

@@ -8,6 +8,7 @@ import pytest
 from darts_adv_tf.config import ModelConfig, RunConfig, TrainingConfig
 from darts_adv_tf.config.config_file import save_config
 from darts_adv_tf.config.reproduce import ReproduceConfig
+from darts_adv_tf.config.setting import settings_of
 from darts_adv_tf.reproduction.arms import ARMS, EXPERIMENTS
 from darts_adv_tf.reproduction.matrix import (
     base_from_settings,
@@ -67,9 +68,9 @@ def test_each_experiment_has_its_arms():
     ]
     for experiment, arms in EXPERIMENTS.items():
         assert {run.arm for run in planned(experiment=experiment)} == set(arms)
-    choices = {field.name: field for field in dataclasses.fields(ReproduceConfig)}
-    assert set(choices["experiment"].metadata["choices"]) == set(EXPERIMENTS)
-    assert all(arm in choices["arms"].metadata["help"] for arm in ARMS)
+    choices = settings_of(ReproduceConfig)
+    assert set(choices["experiment"].choices) == set(EXPERIMENTS)
+    assert all(arm in choices["arms"].help for arm in ARMS)
 
 
 def test_an_own_backbone_has_a_folder_that_every_disk_takes():

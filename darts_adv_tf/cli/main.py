@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from darts_adv_tf import cli as run_flags
+from darts_adv_tf.cli.shipped_files import with_installed_paths
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.predict import PredictConfig
@@ -116,7 +117,7 @@ def _estimate(config: RunConfig) -> None:
 def _print_help(command: str) -> None:
     # The reader may have seen enough, as in --help | head.
     with _without_broken_pipes():
-        print(run_flags.help_text(command), flush=True)
+        print(with_installed_paths(run_flags.help_text(command)), flush=True)
 
 
 def _report(command: str, error: Exception, config: Config | None) -> int:
@@ -127,7 +128,7 @@ def _report(command: str, error: Exception, config: Config | None) -> int:
     if message is None:
         traceback.print_exception(error)
         return 1
-    print(f"{command}: {message}", file=sys.stderr)
+    print(with_installed_paths(f"{command}: {message}"), file=sys.stderr)
     return message.exit_status
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from darts_adv_tf.cli.commands import DESCRIPTIONS, flags_of
+from darts_adv_tf.cli.shipped_files import with_flagfiles
 from darts_adv_tf.config.reproduce import SET_BY_THE_MATRIX
 from darts_adv_tf.config.run import PARTS
 from darts_adv_tf.config.setting import settings_of
@@ -24,15 +25,10 @@ def parse(command: str, argv: Sequence[str]) -> flags.FlagValues:
         for flag in group:
             flag.define(values)
     try:
-        _, *positional = values([command, *argv])
+        _, *positional = values([command, *with_flagfiles(argv)])
     except flags.UnrecognizedFlagError as error:
         raise _unknown_flag(command, error.flagname, list(values)) from error
-    except flags.CantOpenFlagFileError as error:
-        raise ConfigurationError(
-            "--flagfile must be the path of a file, from the current folder.",
-            received=str(error.__context__ or error),
-        ) from error
-    except (flags.Error, UnicodeDecodeError) as error:
+    except flags.Error as error:
         raise ConfigurationError(
             "Flags must be written --name=value, with a value of the type that --help shows.",
             received=str(error),

@@ -111,6 +111,7 @@ class Discriminator(keras.layers.Layer):
         }
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class SearchDiscriminator(Discriminator):
     """The supernet: every edge a mixture, weighted by `op_weights` that the caller passes.
 
@@ -142,6 +143,7 @@ class SearchDiscriminator(Discriminator):
         return self._bottom(newer)
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class DerivedDiscriminator(Discriminator):
     """The discriminator that a genotype describes, with learned scale and offset everywhere.
 

@@ -34,6 +34,7 @@ def bilinear_kernel(factor: int) -> np.ndarray:
     return np.outer(weights, weights)
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class BilinearUpsampling(keras.layers.Layer):
     """Enlarges score maps by a transposed convolution with a fixed bilinear kernel.
 

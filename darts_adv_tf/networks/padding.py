@@ -13,6 +13,7 @@ def _padding(size: int | tf.Tensor, multiple: int) -> tuple:
     return total // 2, total - total // 2
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class PadToMultiple(keras.layers.Layer):
     """Pads images with zeros, centred, until both sizes divide by `multiple`.
 
@@ -45,6 +46,7 @@ class PadToMultiple(keras.layers.Layer):
         return {**super().get_config(), "multiple": self.multiple}
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class CropPadding(keras.layers.Layer):
     """Takes away what `PadToMultiple` with the same `multiple` added.
 

@@ -23,6 +23,7 @@ SIGNATURE = "function(image_shape, num_classes, width, seed) -> keras.Model"
 _TRIAL_BATCH = 2
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class OwnSegmenter(keras.Model):
     """A user's model within one of Keras's functional models, whose input has a known shape.
 

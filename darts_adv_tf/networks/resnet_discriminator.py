@@ -22,6 +22,7 @@ section 3.3).
 WITH_BOTTLENECK = {50}
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class Convolution(keras.layers.Layer):
     """A convolution without bias, padded alike on all sides, and its normalization.
 
@@ -75,6 +76,7 @@ class Convolution(keras.layers.Layer):
         }
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class ResidualBlock(keras.layers.Layer):
     """Convolutions beside a shortcut, added up before the last ReLU.
 
@@ -142,6 +144,7 @@ class ResidualBlock(keras.layers.Layer):
         }
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class ResNetDiscriminator(keras.layers.Layer):
     """A ResNet with one output, and with the normalization of the searched discriminators.
 

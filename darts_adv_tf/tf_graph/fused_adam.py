@@ -8,6 +8,7 @@ import tensorflow as tf
 from darts_adv_tf.tf_graph.custom_gradients import constant
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class FusedAdam(keras.optimizers.Adam):
     """Keras's Adam, its arithmetic done by `ResourceApplyAdam`.
 

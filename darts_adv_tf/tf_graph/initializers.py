@@ -16,6 +16,7 @@ def convolution_uniform(fan_in: int) -> keras.initializers.Initializer:
     return keras.initializers.RandomUniform(-bound, bound)
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class ConvolutionUniform(keras.initializers.Initializer):
     """`convolution_uniform` for kernels of several fan-ins, one below the other in a matrix.
 

@@ -152,6 +152,7 @@ def _group_size(num_channels):
     return tf.where(num_channels % GROUP_SIZE == 0, GROUP_SIZE, num_channels)
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class Normalization(keras.layers.Layer):
     """Normalization of one tensor of images, by default with a learned scale and offset.
 

@@ -495,7 +495,5 @@ def test_a_matrix_that_cannot_be_is_refused(flags, received):
 def test_a_random_draw_belongs_to_a_random_discriminator():
     flags = ["--discriminator=random", "--random_draw=3"]
     assert config_from_flags("train", flags).model.random_draw == 3
-    with pytest.raises(
-        ConfigurationError, match="--random_draw must be given with"
-    ):
+    with pytest.raises(ConfigurationError, match="--random_draw must be given with"):
         config_from_flags("train", ["--discriminator=resnet10", "--random_draw=3"])

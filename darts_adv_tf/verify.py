@@ -8,7 +8,7 @@ from darts_adv_tf.config.verify import VerifyConfig
 
 
 def main(config: VerifyConfig) -> None:
-    """Writes report.html and findings.csv; an error where a finding would spoil training."""
+    """Writes report.html and findings.csv; an error if an issue is fatal."""
     from darts_adv_tf.run.verification import verify
 
     verify(config)

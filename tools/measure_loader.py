@@ -69,7 +69,7 @@ def main(_):
         training=TrainingConfig(batch_size=BATCH_SIZE.value),
     )
     builder = Builder(config)
-    batches = builder.make_batches(builder.split.training)
+    batches = builder.make_batches(builder.split.train_and_val)
     making = []
     for step in range(STEPS.value):
         start = time.perf_counter()

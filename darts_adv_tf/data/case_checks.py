@@ -11,8 +11,8 @@ import numpy as np
 
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection, SizeMismatch
-from darts_adv_tf.data.data_issue import Finding
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.data_issue import DataIssue
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 
 NOTABLE_OVERLAP = 0.02
 """An overlap is reported from this fraction of the smallest organ in it on.
@@ -31,7 +31,7 @@ The darkest exposure of CX-SEG has a standard deviation of 0.03.
 """
 
 
-def check_sizes(picture: Picture, masks: np.ndarray, case: Case) -> None:
+def check_sizes(picture: DecodedImage, masks: np.ndarray, case: Case) -> None:
     """Refuses masks (K - 1, H, W) that are not as large as their image.
 
     Raises:
@@ -49,26 +49,26 @@ def check_sizes(picture: Picture, masks: np.ndarray, case: Case) -> None:
         )
 
 
-def check_image(picture: Picture, case: Case) -> list[Finding]:
+def check_image(picture: DecodedImage, case: Case) -> list[DataIssue]:
     """Finds images without contrast."""
     pixels = picture.pixels
     lowest, highest = pixels.min(), pixels.max()
     if lowest == highest:
         message = f"every pixel of the image is {lowest:g}"
-        return [Finding(case.name, "constant", message, spoils=True)]
+        return [DataIssue(case.name, "constant", message, is_fatal=True)]
     deviation = float(pixels.std(dtype=np.float64))
     scale = picture.intensity_maximum or float(np.abs(pixels).max())
     if deviation < LOW_CONTRAST * scale:
         message = (
             f"hardly any contrast: a standard deviation of {deviation:.3g}, {scale:g} being white"
         )
-        return [Finding(case.name, "low_contrast", message)]
+        return [DataIssue(case.name, "low_contrast", message)]
     return []
 
 
 def check_masks(
     masks: np.ndarray, case: Case, collection: Collection
-) -> tuple[np.ndarray, list[Finding]]:
+) -> tuple[np.ndarray, list[DataIssue]]:
     """Finds faults of the masks, and repairs those that leave no doubt about what was meant.
 
     Args:
@@ -77,13 +77,13 @@ def check_masks(
 
     Returns:
         masks: bool (K - 1, H, W), put right.
-        findings: What was found.
+        issues: What was found.
     """
     organs = collection.class_names[1:]
-    findings = []
+    issues = []
 
-    def find(kind: str, message: str, spoils: bool = False):
-        findings.append(Finding(case.name, kind, message, spoils))
+    def find(kind: str, message: str, is_fatal: bool = False):
+        issues.append(DataIssue(case.name, kind, message, is_fatal))
 
     areas = masks.sum(axis=(1, 2))
     if not areas.any():
@@ -92,11 +92,11 @@ def check_masks(
             "no pixel of any organ; masks are 0 and 255, or class indices",
             collection.has_whole_organs,
         )
-        return masks, findings
+        return masks, issues
     if collection.has_whole_organs:
         empty = [name for name, area in zip(organs, areas, strict=True) if not area]
         if empty:
-            find("empty_mask", f"no pixel of {', '.join(empty)}", spoils=True)
+            find("empty_mask", f"no pixel of {', '.join(empty)}", is_fatal=True)
         else:
             masks, found = _check_places(masks, organs)
             areas = masks.sum(axis=(1, 2))
@@ -124,30 +124,30 @@ def check_masks(
                 f"{num_disputed} pixels in more than one organ ({share:.0%} of "
                 f"{organs[smallest]}), given to {order}",
             )
-    return masks, findings
+    return masks, issues
 
 
 def check_prepared(
     image: np.ndarray,
     labels: np.ndarray,
-    findings: Sequence[Finding],
+    issues: Sequence[DataIssue],
     case: Case,
     organs: Sequence[str],
-) -> list[Finding]:
+) -> list[DataIssue]:
     """Finds what only preparing the case has lost.
 
     Args:
         image: float32 (S, S, C), as training sees it.
         labels: uint8 (S, S), likewise.
-        findings: What the stored case has shown.
+        issues: What the stored case has shown.
         case: Whose they are.
         organs: Names of the K - 1 organs, all of which the case has.
     """
-    known = {finding.kind for finding in findings}
+    known = {issue.kind for issue in issues}
     lost = []
     if image.min() == image.max() and "constant" not in known:
         message = f"every pixel is {image.min():g} once prepared: --normalization cuts off the rest"
-        lost.append(Finding(case.name, "constant", message, spoils=True))
+        lost.append(DataIssue(case.name, "constant", message, is_fatal=True))
     if known.isdisjoint(("all_background", "empty_mask")):
         present = np.unique(labels)
         vanished = [name for index, name in enumerate(organs, start=1) if index not in present]
@@ -155,7 +155,7 @@ def check_prepared(
             message = (
                 f"no pixel of {', '.join(vanished)} is left at {labels.shape[1]}x{labels.shape[0]}"
             )
-            lost.append(Finding(case.name, "vanished", message))
+            lost.append(DataIssue(case.name, "vanished", message))
     return lost
 
 
@@ -170,9 +170,9 @@ def _check_places(
 
     Returns:
         masks: bool (K - 1, H, W), put right.
-        findings: Kind and message of each.
+        issues: Kind and message of each.
     """
-    findings = []
+    issues = []
     if set(chest.ORGANS) <= set(organs):
         places = [organs.index(name) for name in chest.ORGANS]
         repaired, kind, report = chest.repair_swap(masks[places])
@@ -180,8 +180,8 @@ def _check_places(
             masks = masks.copy()
             masks[places] = repaired
         if kind in ("swapped", "unusual"):
-            findings.append((kind, report))
-    if not findings:
+            issues.append((kind, report))
+    if not issues:
         mirrored = [
             name
             for index, name in enumerate(organs)
@@ -195,8 +195,8 @@ def _check_places(
                 f"{', '.join(mirrored)} {verb} on the viewer's left (left and right swapped, or a "
                 "mirrored picture), left as it is"
             )
-            findings.append(("mirrored", report))
-    return masks, findings
+            issues.append(("mirrored", report))
+    return masks, issues
 
 
 def _centre(mask: np.ndarray) -> float:

@@ -12,8 +12,8 @@ from typing import Never
 
 import numpy as np
 
-from darts_adv_tf.data.data_issue import Finding
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.data_issue import DataIssue
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.system.errors import ConfigurationError, DataError
 
 
@@ -36,12 +36,12 @@ class Case:
 
     name: str
     patient: str
-    read: Callable[[], tuple[Picture, np.ndarray]]
+    read: Callable[[], tuple[DecodedImage, np.ndarray]]
     files: tuple[Path, ...] = ()
     error: DataError | None = None
 
 
-def made_or_broken(
+def cases_or_error(
     name: str, make: Callable[..., Sequence[Case]], *arguments: object
 ) -> Sequence[Case]:
     """The cases of one image; where they cannot be made, one case that says why.
@@ -73,7 +73,7 @@ class Collection:
         has_whole_organs: Whether every case shows every organ, each in one part, as a chest
             radiograph does; else classes may be absent, or in several parts.
         folds: The fold of each case in the source's own split; empty if it has none.
-        findings: What was found while looking for the cases.
+        issues: What was found while looking for the cases.
 
     Raises:
         DataError: Two cases have one name.
@@ -85,7 +85,7 @@ class Collection:
     priority: tuple[str, ...] = ()
     has_whole_organs: bool = False
     folds: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    issues: tuple[DataIssue, ...] = ()
 
     def __post_init__(self):
         seen = set()
@@ -113,7 +113,7 @@ class Collection:
             self,
             cases=tuple(self.cases[index] for index in kept),
             folds=tuple(self.folds[index] for index in kept) if self.folds else (),
-            findings=tuple(finding for finding in self.findings if finding.case in names),
+            issues=tuple(issue for issue in self.issues if issue.case in names),
         )
 
     def with_patients(self, patients: dict[str, str]) -> "Collection":

@@ -1,26 +1,29 @@
-"""What is found wrong, or worth knowing, about a case."""
+"""Issues of a data set: what is wrong with a case, or worth knowing about it."""
 
 import dataclasses
 from collections.abc import Iterable
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
-    """One fault of one case.
+class DataIssue:
+    """One issue of one case.
 
     Attributes:
-        case: The case's name; empty of what concerns them all.
-        kind: The sort of fault, one of `KINDS`.
+        case: The case's name; empty if the issue concerns the whole data set.
+        kind: One of `KINDS`.
         message: What was found and what was done about it, without the case's name.
-        spoils: Whether training on it would be in vain, so that it must not begin.
-        other: Another case that it is about, such as the one of which this is a copy.
+        is_fatal: Whether training must not start.
+        other: The other case involved, such as the one that this case is a copy of.
+        crosses_split: Whether one of the two cases is a training case and the other a test case,
+            so that test metrics may be too good.
     """
 
     case: str
     kind: str
     message: str
-    spoils: bool = False
+    is_fatal: bool = False
     other: str | None = None
+    crosses_split: bool = False
 
     def __str__(self):
         return f"{self.case}: {self.message}" if self.case else self.message
@@ -47,14 +50,14 @@ KINDS = {
     "low_contrast": "an image with hardly any contrast",
     "unlisted": "a mask without an image, or a case that is left out",
 }
-"""What each kind of finding says, for the report's legend; the gravest kind comes first."""
+"""The kinds of issues and what each means, for the report's legend; the gravest first."""
 
 
-def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """What spoils training, then by kind in the order of `KINDS`, then by case."""
+def worst_first(issues: Iterable[DataIssue]) -> tuple[DataIssue, ...]:
+    """Sorts issues: fatal ones first, then by kind in the order of `KINDS`, then by case."""
     kinds = list(KINDS)
 
-    def severity(finding: Finding) -> tuple:
-        return not finding.spoils, kinds.index(finding.kind), finding.case, finding.message
+    def severity(issue: DataIssue) -> tuple:
+        return not issue.is_fatal, kinds.index(issue.kind), issue.case, issue.message
 
-    return tuple(sorted(findings, key=severity))
+    return tuple(sorted(issues, key=severity))

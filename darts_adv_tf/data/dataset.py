@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 
-from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.preparation import Preparation
 
 
@@ -28,7 +28,7 @@ class Dataset:
         pixel_sizes: float (N, 2), height and width of a pixel of `images` in mm, nan where
             unknown; all unknown unless given.
         has_whole_organs: Whether every case shows every organ, in one part.
-        findings: What was found wrong with the data, and what was done about it.
+        issues: What was found wrong with the data, and what was done about it.
 
     Raises:
         ValueError: If the parts do not belong together.
@@ -44,7 +44,7 @@ class Dataset:
     folds: tuple[str, ...] = ()
     pixel_sizes: np.ndarray | None = None
     has_whole_organs: bool = False
-    findings: tuple[Finding, ...] = ()
+    issues: tuple[DataIssue, ...] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 of all cases, by which a resumed run knows its data."""

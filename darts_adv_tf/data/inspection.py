@@ -1,6 +1,6 @@
 """Reads a whole collection as training would, and gathers what is wrong with it.
 
-Nothing that is wrong ends the work: cases that cannot be used are findings among others.
+An issue never stops the reading: cases that cannot be used become issues like all others.
 
 Shapes: S the side of a training image.
 """
@@ -12,16 +12,16 @@ from collections.abc import Callable
 import numpy as np
 
 from darts_adv_tf.data.collection import Case, Collection
-from darts_adv_tf.data.data_issue import Finding, worst_first
+from darts_adv_tf.data.data_issue import DataIssue, worst_first
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.leaks import find_leaks
 from darts_adv_tf.data.loading import (
     Progress,
     Reading,
     assemble,
-    bounded_by_first,
     read_cases,
-    with_agreeing_channels,
+    reject_channel_mismatch,
+    with_intensity_bounds,
 )
 from darts_adv_tf.data.near_duplicates import find_near_duplicates
 from darts_adv_tf.data.preparation import Preparation
@@ -45,7 +45,7 @@ class Inspection:
 
     Attributes:
         collection: The cases.
-        findings: What was found, the worst first.
+        issues: What was found, the worst first.
         readings: A case each, by name.
         class_shares: Of each class, the fraction of the pixels at the training resolution, by
             name; empty if no case can be used.
@@ -55,7 +55,7 @@ class Inspection:
     """
 
     collection: Collection
-    findings: tuple[Finding, ...]
+    issues: tuple[DataIssue, ...]
     readings: dict[str, Reading]
     class_shares: dict[str, float]
     stored: dict[str, Range]
@@ -67,20 +67,25 @@ class Inspection:
         return sum(reading.image is not None for reading in self.readings.values())
 
     @property
-    def spoiling(self) -> tuple[Finding, ...]:
-        """The findings because of which training must not begin."""
-        return tuple(finding for finding in self.findings if finding.spoils)
+    def fatal_issues(self) -> tuple[DataIssue, ...]:
+        """The issues because of which training must not start."""
+        return tuple(issue for issue in self.issues if issue.is_fatal)
+
+    @property
+    def suspected_leaks(self) -> tuple[DataIssue, ...]:
+        """Issues that are not fatal, but may make the test metrics too good."""
+        return tuple(i for i in self.issues if i.crosses_split and not i.is_fatal)
 
     def cases_by_kind(self) -> dict[tuple[str, bool], int]:
-        """The number of cases of each kind of finding that spoils, or does not; worst first."""
-        told = dict.fromkeys((f.kind, f.spoils, f.case) for f in self.findings)
-        return dict(Counter((kind, spoils) for kind, spoils, _ in told))
+        """Number of cases with each (kind, is_fatal), the worst first."""
+        distinct = dict.fromkeys((i.kind, i.is_fatal, i.case) for i in self.issues)
+        return dict(Counter((kind, is_fatal) for kind, is_fatal, _ in distinct))
 
-    def findings_by_case(self) -> dict[str, list[Finding]]:
-        """The findings of each case that has one, the worst case first; under "" those of all."""
-        by_case: dict[str, list[Finding]] = {}
-        for finding in self.findings:
-            by_case.setdefault(finding.case, []).append(finding)
+    def issues_by_case(self) -> dict[str, list[DataIssue]]:
+        """Issues by case name, the worst case first; "" stands for the whole data set."""
+        by_case: dict[str, list[DataIssue]] = {}
+        for issue in self.issues:
+            by_case.setdefault(issue.case, []).append(issue)
         return by_case
 
 
@@ -106,14 +111,14 @@ def inspect(
     recorder = _Recorder()
     recorded = recorder.record(collection)
     try:
-        preparation = bounded_by_first(recorded, preparation)
+        preparation = with_intensity_bounds(recorded, preparation)
     except DataError:
         # Where no case can be read, each of them says why.
         if not collection.cases:
             raise
-    readings = with_agreeing_channels(list(read_cases(recorded, preparation, progress)))
-    findings = [*collection.findings]
-    findings += [finding for reading in readings for finding in reading.findings]
+    readings = reject_channel_mismatch(list(read_cases(recorded, preparation, progress)))
+    issues = [*collection.issues]
+    issues += [issue for reading in readings for issue in reading.issues]
     shares, parts = {}, {}
     if any(reading.image is not None for reading in readings):
         dataset = assemble(collection, preparation, readings)
@@ -121,12 +126,12 @@ def inspect(
         split, refusal = _split(dataset, split_of)
         if split is not None:
             parts = {part: len(getattr(split, part)) for part in PARTS}
-        findings += refusal
-        findings += find_leaks(dataset, split)
-        findings += find_near_duplicates(dataset, split)
+        issues += refusal
+        issues += find_leaks(dataset, split)
+        issues += find_near_duplicates(dataset, split)
     return Inspection(
         collection=collection,
-        findings=worst_first(findings),
+        issues=worst_first(issues),
         readings={reading.case.name: reading for reading in readings},
         class_shares=shares,
         stored=recorder.ranges(),
@@ -168,7 +173,7 @@ class _Recorder:
         return read
 
 
-def _split(dataset: Dataset, split_of: SplitOf) -> tuple[Split | None, list[Finding]]:
+def _split(dataset: Dataset, split_of: SplitOf) -> tuple[Split | None, list[DataIssue]]:
     try:
         return split_of(dataset), []
     except UserError as error:
@@ -181,7 +186,7 @@ def _split(dataset: Dataset, split_of: SplitOf) -> tuple[Split | None, list[Find
             )
             if text
         )
-        return None, [Finding("", "split", message, spoils=True)]
+        return None, [DataIssue("", "split", message, is_fatal=True)]
 
 
 def _class_shares(dataset: Dataset) -> dict[str, float]:

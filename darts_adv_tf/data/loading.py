@@ -13,9 +13,9 @@ import numpy as np
 
 from darts_adv_tf.data.case_checks import check_image, check_masks, check_prepared, check_sizes
 from darts_adv_tf.data.collection import Case, Collection, SizeMismatch
-from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.nifti import INFLATED_FILES
 from darts_adv_tf.data.preparation import Preparation, merge_masks
 from darts_adv_tf.system.errors import ConfigurationError, DataError
@@ -37,7 +37,7 @@ class Reading:
         image: float32 (S, S, C), prepared; None where the case cannot be used.
         labels: uint8 (S, S); None likewise.
         pixel_size: Height and width of a training pixel in mm, or nan.
-        findings: What was found wrong.
+        issues: What was found wrong.
         error: Why the case cannot be used.
     """
 
@@ -45,7 +45,7 @@ class Reading:
     image: np.ndarray | None
     labels: np.ndarray | None
     pixel_size: tuple[float, float]
-    findings: tuple[Finding, ...]
+    issues: tuple[DataIssue, ...]
     error: DataError | None = None
 
 
@@ -56,7 +56,7 @@ def load(
 
     Masks are merged at full resolution by the collection's priority; then each pixel of the
     training resolution gets the class with the largest area in it. Faults that leave no doubt
-    about what was meant are repaired, and each is told in the data set's `findings`.
+    about what was meant are repaired, and each is told in the data set's `issues`.
 
     Args:
         collection: The cases.
@@ -64,20 +64,20 @@ def load(
         progress: Called after each case.
 
     Raises:
-        DataError: Cases that would spoil training: all of them are counted, the first are named.
+        DataError: There are fatal issues; the message counts them and names the first.
         ConfigurationError: The cases do not fit into memory, or their intensities have no bounds
             and the preparation needs them.
     """
     # Those that are known to be broken first: nobody waits for the others to be read in vain.
     broken = [_unusable(case, case.error) for case in collection.cases if case.error is not None]
-    _refuse_spoilt(broken, len(collection.cases))
-    preparation = bounded_by_first(collection, preparation)
-    readings = with_agreeing_channels(list(read_cases(collection, preparation, progress)))
-    _refuse_spoilt(readings, len(collection.cases))
+    _raise_if_any_fatal(broken, len(collection.cases))
+    preparation = with_intensity_bounds(collection, preparation)
+    readings = reject_channel_mismatch(list(read_cases(collection, preparation, progress)))
+    _raise_if_any_fatal(readings, len(collection.cases))
     return assemble(collection, preparation, readings)
 
 
-def bounded_by_first(collection: Collection, preparation: Preparation) -> Preparation:
+def with_intensity_bounds(collection: Collection, preparation: Preparation) -> Preparation:
     """The preparation with the intensities of the first case that can be read.
 
     Raises:
@@ -136,31 +136,31 @@ def read_cases(
 
 
 def read_case(case: Case, collection: Collection, preparation: Preparation) -> Reading:
-    """Reads, checks and prepares one case; what cannot be used comes as a finding too."""
+    """Reads, checks and prepares one case; if it cannot be used, an issue says why."""
     try:
         picture, masks = case.read()
         check_sizes(picture, masks, case)
     except DataError as error:
         return _unusable(case, error)
-    findings = check_image(picture, case)
+    issues = check_image(picture, case)
     masks, of_masks = check_masks(masks, case, collection)
-    findings += of_masks
+    issues += of_masks
     height, width = picture.pixels.shape[:2]
     try:
         pixels = match_range(picture, preparation.intensity_maximum)
     except ValueError as error:
-        findings.append(Finding(case.name, "range", str(error), spoils=True))
-        return Reading(case, None, None, _UNKNOWN_SIZE, tuple(findings))
+        issues.append(DataIssue(case.name, "range", str(error), is_fatal=True))
+        return Reading(case, None, None, _UNKNOWN_SIZE, tuple(issues))
     image = preparation.prepare_images(pixels[np.newaxis])[0].numpy()
     priority = collection.class_priority
     labels = preparation.prepare_labels(merge_masks(masks, priority), priority)
     organs = collection.class_names[1:] if collection.has_whole_organs else ()
-    findings += check_prepared(image, labels, findings, case, organs)
+    issues += check_prepared(image, labels, issues, case, organs)
     pixel_size = preparation.pixel_size(picture.spacing, height, width)
-    return Reading(case, image, labels, pixel_size, tuple(findings))
+    return Reading(case, image, labels, pixel_size, tuple(issues))
 
 
-def match_range(picture: Picture, intensity_maximum: float | None) -> np.ndarray:
+def match_range(picture: DecodedImage, intensity_maximum: float | None) -> np.ndarray:
     """The pixels, float32 (H, W, C), in the range that the training images were stored in.
 
     Raises:
@@ -193,14 +193,14 @@ def assemble(collection: Collection, preparation: Preparation, readings: list[Re
         folds=usable_collection.folds,
         pixel_sizes=np.array([reading.pixel_size for reading in usable]),
         has_whole_organs=collection.has_whole_organs,
-        findings=(
-            *collection.findings,
-            *(finding for reading in usable for finding in reading.findings),
+        issues=(
+            *collection.issues,
+            *(issue for reading in usable for issue in reading.issues),
         ),
     )
 
 
-def with_agreeing_channels(readings: list[Reading]) -> list[Reading]:
+def reject_channel_mismatch(readings: list[Reading]) -> list[Reading]:
     """The readings, of which those with other channels than the first have become errors."""
     channels = next((r.image.shape[-1] for r in readings if r.image is not None), None)
 
@@ -208,9 +208,9 @@ def with_agreeing_channels(readings: list[Reading]) -> list[Reading]:
         if reading.image is None or reading.image.shape[-1] == channels:
             return reading
         message = f"{reading.image.shape[-1]} channel(s), the first image has {channels}"
-        finding = Finding(reading.case.name, "channels", message, spoils=True)
+        issue = DataIssue(reading.case.name, "channels", message, is_fatal=True)
         return dataclasses.replace(
-            reading, image=None, labels=None, findings=(*reading.findings, finding)
+            reading, image=None, labels=None, issues=(*reading.issues, issue)
         )
 
     return [agreeing(reading) for reading in readings]
@@ -218,20 +218,20 @@ def with_agreeing_channels(readings: list[Reading]) -> list[Reading]:
 
 def _unusable(case: Case, error: DataError) -> Reading:
     kind = "size_mismatch" if isinstance(error, SizeMismatch) else "unreadable"
-    finding = Finding(case.name, kind, _in_a_line(error), spoils=True)
-    return Reading(case, None, None, _UNKNOWN_SIZE, (finding,), error)
+    issue = DataIssue(case.name, kind, _in_a_line(error), is_fatal=True)
+    return Reading(case, None, None, _UNKNOWN_SIZE, (issue,), error)
 
 
-def _refuse_spoilt(readings: list[Reading], num_cases: int) -> None:
-    spoilt = [finding for reading in readings for finding in reading.findings if finding.spoils]
-    if not spoilt:
+def _raise_if_any_fatal(readings: list[Reading], num_cases: int) -> None:
+    fatal = [issue for reading in readings for issue in reading.issues if issue.is_fatal]
+    if not fatal:
         return
     errors = [reading.error for reading in readings if reading.error is not None]
-    if len(spoilt) == len(errors) == 1:
+    if len(fatal) == len(errors) == 1:
         raise errors[0]
-    cases = {finding.case: None for finding in spoilt}
-    shown = [f"\n    {finding}" for finding in spoilt[:NUM_SHOWN_FAULTS]]
-    more = len(spoilt) - len(shown)
+    cases = {issue.case: None for issue in fatal}
+    shown = [f"\n    {issue}" for issue in fatal[:NUM_SHOWN_FAULTS]]
+    more = len(fatal) - len(shown)
     shown += [f"\n    and {more} more"] if more > 0 else []
     (file,) = {
         reading.case.files[0] if reading.case.files else None

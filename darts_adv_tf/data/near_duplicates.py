@@ -13,9 +13,9 @@ from itertools import product
 import cv2
 import numpy as np
 
-from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.dataset import Dataset
-from darts_adv_tf.data.leaks import digest, name_sides, side_by_case
+from darts_adv_tf.data.leaks import cross_split, digest, name_sides, side_by_case
 from darts_adv_tf.data.split import Split
 
 LEAST_CORRELATION = 0.75
@@ -42,7 +42,7 @@ _ACROSS = 2.0
 """Above every correlation, so that a copy on the other side of the split comes first."""
 
 
-def find_near_duplicates(dataset: Dataset, split: Split | None) -> list[Finding]:
+def find_near_duplicates(dataset: Dataset, split: Split | None) -> list[DataIssue]:
     """Finds images that are nearly one of an earlier case, mirrored or as they are.
 
     Each such case is told once, with its likest earlier image, or the likest on the other side of
@@ -59,7 +59,7 @@ def find_near_duplicates(dataset: Dataset, split: Split | None) -> list[Finding]
     patients = _numbered(dataset.patients)
     contents = _numbered([digest(image) for image in dataset.images])
     described = describe(dataset.images)
-    findings = []
+    issues = []
     for start in range(0, len(described), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(described)))
         earlier = np.arange(rows[-1])
@@ -79,8 +79,17 @@ def find_near_duplicates(dataset: Dataset, split: Split | None) -> list[Finding]
                 f"nearly the same image as {name}{name_sides(sides[other], sides[index])}, "
                 f"correlation {correlations[row, other]:.2f}"
             )
-            findings.append(Finding(dataset.cases[index], "near_duplicate", message, other=name))
-    return findings
+            across = cross_split(sides[other], sides[index])
+            issues.append(
+                DataIssue(
+                    dataset.cases[index],
+                    "near_duplicate",
+                    message,
+                    other=name,
+                    crosses_split=across,
+                )
+            )
+    return issues
 
 
 def describe(images: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ class Split:
     """Indices of the cases of each part, ascending.
 
     The search updates weights on `train` and the architecture on `val`; retraining uses both
-    (`training`). `test` selects nothing and trains nothing.
+    (`train_and_val`). `test` selects nothing and trains nothing.
     """
 
     train: tuple[int, ...]
@@ -30,7 +30,7 @@ class Split:
     test: tuple[int, ...]
 
     @property
-    def training(self) -> tuple[int, ...]:
+    def train_and_val(self) -> tuple[int, ...]:
         """The training cases, both halves together, ascending."""
         return tuple(sorted(self.train + self.val))
 

@@ -85,7 +85,7 @@ def evaluate_segmenter(
         NonFiniteError: The segmenter answered with infinity or nan.
         StorageError: A file could not be written.
     """
-    for name, cases in (("test", split.test), ("training", split.training)):
+    for name, cases in (("test", split.test), ("training", split.train_and_val)):
         if not cases:
             raise DataError(
                 "An evaluation needs a test case to measure and a training case for the baseline.",
@@ -104,7 +104,7 @@ def evaluate_segmenter(
         labels, predictions, class_names, references, dataset.pixel_sizes[test]
     )
     metrics["baselines"] = {}
-    shape = mean_shape(dataset.labels[list(split.training)], len(class_names))
+    shape = mean_shape(dataset.labels[list(split.train_and_val)], len(class_names))
     for name, blind in (("mean_shape", shape), ("all_background", np.zeros_like(shape))):
         blind_predictions = np.broadcast_to(blind, labels.shape)
         summary, blind_columns = _measure(labels, blind_predictions, class_names, references)

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.colors import to_hex
 
-from darts_adv_tf.data.data_issue import KINDS, Finding
+from darts_adv_tf.data.data_issue import KINDS, DataIssue
 from darts_adv_tf.data.inspection import Inspection
 from darts_adv_tf.pages.web_page import as_html, web_page
 from darts_adv_tf.plots.overlays import class_colours
 from darts_adv_tf.plots.verification_images import Figure
-from darts_adv_tf.terminal.verification_table import summary
+from darts_adv_tf.terminal.verification_table import summary, verdict
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -26,7 +26,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 ul { margin: 0 0 .5rem; padding-left: 1.1rem; }
 .kind { border: 1px solid currentColor; border-radius: .3rem; padding: 0 .35rem; font-size: .85rem;
         white-space: nowrap; }
-.spoils { color: #a4160c; } .warns { color: #6b4e00; } .clean { color: #14622c; }
+.fatal { color: #a4160c; } .warning { color: #6b4e00; } .clean { color: #14622c; }
 figure { display: inline-block; margin: 0 .6rem .4rem 0; vertical-align: top; }
 figcaption { font-size: .85rem; max-width: 288px; overflow-wrap: anywhere; }
 .organ { display: inline-block; margin-right: 1rem; }
@@ -49,29 +49,30 @@ def verification_page(
         settings: Values of flags, by name.
         figures: The pictures of cases, by name; a case without an entry is shown without any.
     """
-    by_case = inspection.findings_by_case()
+    by_case = inspection.issues_by_case()
     body = [
         _verdict(inspection),
         "<p><code>"
         + " ".join(as_html(f"--{flag}={value}") for flag, value in settings.items())
         + "</code></p>",
         _table(summary(inspection)),
-        "<h2>Findings by kind</h2>",
+        "<h2>Issues by kind</h2>",
         _kinds(inspection),
         "<h2>Cases, the worst first</h2>",
         _organs(inspection.collection.class_names),
         '<table class="cases">',
-        *(_case(case, findings, figures.get(case)) for case, findings in by_case.items()),
+        *(_case(case, issues, figures.get(case)) for case, issues in by_case.items()),
         "</table>",
     ]
     return web_page(f"Verification of {inspection.collection.name}", _STYLE, body)
 
 
 def _verdict(inspection: Inspection) -> str:
-    if inspection.spoiling:
-        count = len(inspection.spoiling)
-        return f'<p class="spoils"><strong>{count} finding(s) would spoil training.</strong></p>'
-    return '<p class="clean"><strong>Nothing would spoil training.</strong></p>'
+    if inspection.fatal_issues:
+        style = "fatal"
+    else:
+        style = "warning" if inspection.suspected_leaks else "clean"
+    return f'<p class="{style}"><strong>{as_html(verdict(inspection))}</strong></p>'
 
 
 def _table(rows: Mapping[str, str]) -> str:
@@ -87,12 +88,12 @@ def _kinds(inspection: Inspection) -> str:
     if not counts:
         return "<p>None.</p>"
     rows = (
-        f"<tr><td>{_badge(kind, spoils)}</td>"
-        f'<td class="number">{count}</td><td>{"yes" if spoils else "no"}</td>'
+        f"<tr><td>{_badge(kind, is_fatal)}</td>"
+        f'<td class="number">{count}</td><td>{"yes" if is_fatal else "no"}</td>'
         f"<td>{as_html(KINDS[kind])}</td></tr>"
-        for (kind, spoils), count in counts.items()
+        for (kind, is_fatal), count in counts.items()
     )
-    head = "<tr><th>kind</th><th>cases</th><th>spoils training</th><th>meaning</th></tr>"
+    head = "<tr><th>kind</th><th>cases</th><th>fatal</th><th>meaning</th></tr>"
     return f'<table class="kinds">{head}{"".join(rows)}</table>'
 
 
@@ -105,10 +106,10 @@ def _organs(class_names: Sequence[str]) -> str:
     return f'<p class="legend">{"".join(organs)}</p>'
 
 
-def _case(case: str, findings: Sequence[Finding], figures: Sequence[Figure] | None) -> str:
+def _case(case: str, issues: Sequence[DataIssue], figures: Sequence[Figure] | None) -> str:
     told = "".join(
-        f"<li>{_badge(finding.kind, finding.spoils)} {as_html(finding.message)}</li>"
-        for finding in findings
+        f"<li>{_badge(issue.kind, issue.is_fatal)} {as_html(issue.message)}</li>"
+        for issue in issues
     )
     pictures = "".join(_figure(figure) for figure in figures or ())
     if figures is None:
@@ -126,5 +127,5 @@ def _figure(figure: Figure) -> str:
     )
 
 
-def _badge(kind: str, spoils: bool) -> str:
-    return f'<span class="kind {"spoils" if spoils else "warns"}">{as_html(kind)}</span>'
+def _badge(kind: str, is_fatal: bool) -> str:
+    return f'<span class="kind {"fatal" if is_fatal else "warning"}">{as_html(kind)}</span>'

@@ -111,7 +111,7 @@ class Builder:
         if phase == "search":
             num_epochs, num_cases = training.search_epochs, len(self.split.train)
         else:
-            num_epochs, num_cases = training.retrain_epochs, len(self.split.training)
+            num_epochs, num_cases = training.retrain_epochs, len(self.split.train_and_val)
         return epoch_ends(num_epochs, num_cases, training.batch_size)
 
     def make_batches(self, cases: Sequence[int]) -> BatchStream:

@@ -67,7 +67,7 @@ class DataBuilder:
         """Which cases train, validate and test."""
         split = self.split_of(self.dataset)
         is_search = self.config.command == "search"
-        available = len(split.train if is_search else split.training)
+        available = len(split.train if is_search else split.train_and_val)
         if is_search:
             available = min(available, len(split.val))
         batch_size = self.config.training.batch_size

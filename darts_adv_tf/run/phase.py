@@ -60,7 +60,7 @@ def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
 
 def retrain_step(builder: Builder, trainer: AdversarialTrainer | SegmentationTrainer) -> Step:
     """Steps on a batch of all training cases."""
-    batches = builder.make_batches(builder.split.training)
+    batches = builder.make_batches(builder.split.train_and_val)
     return lambda number: trainer.step(batches(number))
 
 

@@ -10,7 +10,7 @@ import keras
 
 from darts_adv_tf.config import workdir
 from darts_adv_tf.config.config_file import load_config, save_config, versions
-from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.leaks import find_leaks
 from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
 from darts_adv_tf.evaluation.evaluator import evaluate_segmenter
@@ -94,8 +94,8 @@ def introduce(builder: Builder) -> None:
     """Reads the data, reports its repairs, and says how it is split and on which devices."""
     dataset, split = builder.dataset, builder.split
     leaks = find_leaks(dataset, split)
-    for finding in (*dataset.findings, *leaks):
-        print(f"data: {finding}")
+    for issue in (*dataset.issues, *leaks):
+        print(f"data: {issue}")
     _refuse_leaks(leaks)
     devices = builder.strategy.extended.worker_devices
     print("devices:", ", ".join(device.rpartition("device:")[-1] for device in devices))
@@ -105,13 +105,13 @@ def introduce(builder: Builder) -> None:
     )
 
 
-def _refuse_leaks(leaks: Sequence[Finding]) -> None:
-    spoiling = [finding for finding in leaks if finding.spoils]
-    if spoiling:
+def _refuse_leaks(leaks: Sequence[DataIssue]) -> None:
+    fatal = [issue for issue in leaks if issue.is_fatal]
+    if fatal:
         raise DataError(
             "No image and no patient is both trained on and tested with: figures would tell what "
             "was learned by heart.",
-            received=f"{len(spoiling)} such case(s), the first: {spoiling[0]}",
+            received=f"{len(fatal)} such case(s), the first: {fatal[0]}",
             remedy="Take the copies out, or share out cases by a table: --cases=<case,split,"
             "patient>.",
         )

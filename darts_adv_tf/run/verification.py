@@ -1,4 +1,4 @@
-"""The verify command: inspects a data set, tells what was found, and writes the report."""
+"""The verify command: inspects a data set, prints its issues and writes the report."""
 
 import csv
 import dataclasses
@@ -22,8 +22,8 @@ from darts_adv_tf.terminal.progress import LoadingProgress
 from darts_adv_tf.terminal.verification_table import inspection_table
 
 REPORT_FILE = "report.html"
-FINDINGS_FILE = "findings.csv"
-FINDINGS_HEADER = ("case", "kind", "spoils", "message")
+ISSUES_FILE = "findings.csv"
+ISSUES_HEADER = ("case", "kind", "spoils", "message")
 MAXIMUM_PICTURED = 200
 """Cases with pictures on the page, of some 30 KiB each: the worst ones."""
 
@@ -32,7 +32,7 @@ def verify(config: VerifyConfig) -> None:
     """Prints a table of what is wrong with a data set, and writes report.html and findings.csv.
 
     Raises:
-        DataError: A finding would spoil training; everything is told and written before.
+        DataError: An issue is fatal; the report is printed and written before.
         StorageError: A file could not be written.
     """
     builder = DataBuilder(config)
@@ -44,19 +44,19 @@ def verify(config: VerifyConfig) -> None:
     report = Path(config.workdir) / REPORT_FILE
     figures = {
         case: draw_case(inspection, case)
-        for case in list(inspection.findings_by_case())[:MAXIMUM_PICTURED]
+        for case in list(inspection.issues_by_case())[:MAXIMUM_PICTURED]
     }
-    write_text(report.with_name(FINDINGS_FILE), findings_table(inspection))
+    write_text(report.with_name(ISSUES_FILE), issues_table(inspection))
     write_text(report, verification_page(inspection, _settings(config), figures))
     print(f"{'report':<17}{report}", flush=True)
-    if inspection.spoiling:
-        worst = inspection.spoiling[0]
+    if inspection.fatal_issues:
+        worst = inspection.fatal_issues[0]
         raise DataError(
-            "A data set has no fault that would spoil training.",
-            received=f"{len(inspection.spoiling)} finding(s) that would, the first: "
+            "A data set must have no fatal issues.",
+            received=f"{len(inspection.fatal_issues)} fatal issue(s), the first: "
             f"{printable(str(worst))}",
             file=report,
-            remedy="Mend these cases, or take them out of the data set.",
+            remedy="Repair these cases, or remove them from the data set.",
         )
 
 
@@ -70,7 +70,7 @@ def draw_case(inspection: Inspection, case: str) -> list[Figure]:
     try:
         picture, masks = reading.case.read()
     except DataError:
-        # Told by a finding: there is nothing to be seen.
+        # There is nothing to show; an issue says why.
         pass
     else:
         drawn = draw_stored(picture.pixels, masks, num_classes)
@@ -78,8 +78,8 @@ def draw_case(inspection: Inspection, case: str) -> list[Figure]:
     if reading.image is not None:
         drawn = draw_prepared(reading.image, reading.labels, num_classes)
         figures.append(Figure("as training sees it", encode_jpeg(drawn)))
-    others = {finding.other for finding in reading.findings if finding.other}
-    others |= {f.other for f in inspection.findings_by_case()[case] if f.other}
+    others = {issue.other for issue in reading.issues if issue.other}
+    others |= {f.other for f in inspection.issues_by_case()[case] if f.other}
     for other in sorted(others):
         reading = inspection.readings[other]
         drawn = draw_prepared(reading.image, reading.labels, num_classes)
@@ -87,14 +87,14 @@ def draw_case(inspection: Inspection, case: str) -> list[Figure]:
     return figures
 
 
-def findings_table(inspection: Inspection) -> str:
-    """CSV with columns case, kind, spoils (yes or no) and message, the worst first."""
+def issues_table(inspection: Inspection) -> str:
+    """CSV with columns case, kind, spoils (is it fatal: yes or no) and message, worst first."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(FINDINGS_HEADER)
-    for finding in inspection.findings:
-        spoils = "yes" if finding.spoils else "no"
-        row = (finding.case, finding.kind, spoils, finding.message)
+    writer.writerow(ISSUES_HEADER)
+    for issue in inspection.issues:
+        fatal = "yes" if issue.is_fatal else "no"
+        row = (issue.case, issue.kind, fatal, issue.message)
         writer.writerow([printable(cell) for cell in row])
     return table.getvalue()
 

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.nifti import NIFTI_SUFFIXES, num_slices, read_nifti
-from darts_adv_tf.data.formats.reading import PICTURE_SUFFIXES, is_picture_name, read_picture
+from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES, is_image_name, read_image
 from darts_adv_tf.system.errors import DataError
 
 # File systems take 255 bytes a name; files are written under a temporary one, a little longer.
@@ -33,7 +33,7 @@ class PredictionInput:
     name: str
     slice_index: int | None = None
 
-    def read(self) -> Picture:
+    def read(self) -> DecodedImage:
         """Decodes it.
 
         Raises:
@@ -41,7 +41,7 @@ class PredictionInput:
             ConfigurationError: The package for its format is not installed.
         """
         if self.slice_index is None:
-            return read_picture(self.file)
+            return read_image(self.file)
         return read_nifti(self.file, self.slice_index)
 
 
@@ -129,7 +129,7 @@ def _expand(value: str) -> list[Path]:
         found = [
             child
             for child in _children(path)
-            if is_picture_name(child.name) and not child.name.startswith(".") and child.is_file()
+            if is_image_name(child.name) and not child.name.startswith(".") and child.is_file()
         ]
         if not found:
             raise _nothing_in(value, f"{value}/**/*.png also looks into the folders inside it.")
@@ -145,7 +145,7 @@ def _expand(value: str) -> list[Path]:
 
 def _nothing_in(value: str, remedy: str) -> DataError:
     return DataError(
-        "An input is a picture, or a folder or glob of pictures: " + ", ".join(PICTURE_SUFFIXES),
+        "An input is a picture, or a folder or glob of pictures: " + ", ".join(IMAGE_SUFFIXES),
         received="no picture",
         file=value,
         remedy=remedy,
@@ -231,7 +231,7 @@ def _slice_ending(index: int | None) -> str:
 
 def _stem(name: str) -> str:
     # The longest first, so that .nii.gz goes as a whole.
-    for suffix in sorted(PICTURE_SUFFIXES, key=len, reverse=True):
+    for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True):
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return name

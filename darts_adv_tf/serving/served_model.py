@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.loading import match_range
 from darts_adv_tf.serving.model_description import ModelDescription
 from darts_adv_tf.system.errors import ConfigurationError, DataError
@@ -69,7 +69,7 @@ class ServedModel:
         self.fingerprint = hashlib.sha256(contents).hexdigest()[:16]
         self._has_answered = False
 
-    def predict(self, picture: Picture, file: str | os.PathLike) -> np.ndarray:
+    def predict(self, picture: DecodedImage, file: str | os.PathLike) -> np.ndarray:
         """The most likely class of each pixel of a picture.
 
         Intensities of another depth are scaled to the model's range, where it says which it has;
@@ -101,7 +101,7 @@ class ServedModel:
         except _OUT_OF_MEMORY as error:
             raise out_of_memory from error
 
-    def _prepare(self, picture: Picture, file: str | os.PathLike) -> np.ndarray:
+    def _prepare(self, picture: DecodedImage, file: str | os.PathLike) -> np.ndarray:
         """float32 (H, W, C), as the model wants them."""
         maximum = self._intensity_maximum if self._describes_range else picture.intensity_maximum
         try:
@@ -281,7 +281,7 @@ def _load(folder: Path):
         ) from error
 
 
-def _needed_bytes(picture: Picture, num_classes: int) -> int:
+def _needed_bytes(picture: DecodedImage, num_classes: int) -> int:
     """At least: the image and the scores, each also in the copy that it is made from."""
     height, width, num_channels = picture.pixels.shape
     return 4 * 2 * height * width * (num_channels + num_classes)

@@ -5,32 +5,47 @@ from darts_adv_tf.data.inspection import Inspection, Range
 from darts_adv_tf.terminal.printable import printable
 
 NUM_SHOWN = 20
-"""Findings that are printed one by one; the page and the CSV file have all of them."""
+"""Issues that are printed one by one; the report and the CSV file have all of them."""
 
 _WIDTH = 17
 
 
 def inspection_table(inspection: Inspection) -> str:
-    """The figures of a data set, the kinds of findings, and the worst of them."""
+    """The summary of a data set, the verdict, the kinds of issues, and the worst issues."""
     lines = [f"{name:<{_WIDTH}}{printable(value)}" for name, value in summary(inspection).items()]
     counts = inspection.cases_by_kind()
     if not counts:
-        return "\n".join([*lines, f"{'findings':<{_WIDTH}}none"])
-    lines += ["", f"{'finding':<{_WIDTH}}cases  spoils training"]
-    for (kind, spoils), count in counts.items():
-        lines.append(f"{kind:<{_WIDTH}}{count:5}  {'yes' if spoils else 'no':<4} {KINDS[kind]}")
-    lines += ["", "the worst:" if len(inspection.findings) > NUM_SHOWN else "all of them:"]
+        return "\n".join([*lines, f"{'issues':<{_WIDTH}}none"])
+    lines += ["", verdict(inspection), "", f"{'issue':<{_WIDTH}}cases  fatal"]
+    for (kind, is_fatal), count in counts.items():
+        lines.append(f"{kind:<{_WIDTH}}{count:5}  {'yes' if is_fatal else 'no':<5} {KINDS[kind]}")
+    lines += ["", "the worst:" if len(inspection.issues) > NUM_SHOWN else "all of them:"]
     lines += [
-        f"{'spoils' if finding.spoils else 'warns':<7} {finding.kind:<15} {printable(str(finding))}"
-        for finding in inspection.findings[:NUM_SHOWN]
+        f"{'fatal' if issue.is_fatal else 'warning':<7} {issue.kind:<15} {printable(str(issue))}"
+        for issue in inspection.issues[:NUM_SHOWN]
     ]
-    if len(inspection.findings) > NUM_SHOWN:
-        lines.append(f"and {len(inspection.findings) - NUM_SHOWN} more, see the report")
+    if len(inspection.issues) > NUM_SHOWN:
+        lines.append(f"and {len(inspection.issues) - NUM_SHOWN} more, see the report")
     return "\n".join([*lines, ""])
 
 
+def verdict(inspection: Inspection) -> str:
+    """One sentence: can training start, and can the test metrics be trusted?"""
+    num_fatal, num_leaks = len(inspection.fatal_issues), len(inspection.suspected_leaks)
+    if num_fatal:
+        return f"{num_fatal} fatal issue(s): training cannot start."
+    if num_leaks:
+        return (
+            f"Training can start, but {num_leaks} near duplicate(s) have one image in training and "
+            "one in test: the test metrics may be too good."
+        )
+    if inspection.issues:
+        return f"No fatal issues, {len(inspection.issues)} warning(s)."
+    return "No issues found."
+
+
 def summary(inspection: Inspection) -> dict[str, str]:
-    """The figures of a data set as text, by what they are."""
+    """The facts of a data set as text, by name."""
     num_cases = len(inspection.readings)
     unusable = num_cases - inspection.num_usable
     rows = {

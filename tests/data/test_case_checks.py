@@ -9,7 +9,7 @@ import pytest
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.case_checks import check_image, check_masks, check_prepared, check_sizes
 from darts_adv_tf.data.collection import Case, Collection
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.sources.phantom import make_phantoms
 from darts_adv_tf.system.errors import DataError
 
@@ -38,9 +38,9 @@ def collection(organs, has_whole_organs=True, priority=()):
 
 
 def kinds(masks, organs, **options):
-    _, findings = check_masks(masks, CASE, collection(organs, **options))
-    assert all(finding.case == "one" for finding in findings)
-    return {finding.kind: finding for finding in findings}
+    _, issues = check_masks(masks, CASE, collection(organs, **options))
+    assert all(issue.case == "one" for issue in issues)
+    return {issue.kind: issue for issue in issues}
 
 
 @pytest.fixture
@@ -50,19 +50,19 @@ def seams():
 
 
 @pytest.mark.parametrize("domain", ["uniform", "mixed"])
-def test_eighty_clean_phantoms_have_no_finding(domain):
+def test_eighty_clean_phantoms_have_no_issue(domain):
     phantoms = make_phantoms(64, 80, 0, domain)
     for case in phantoms.cases:
         picture, masks = case.read()
         check_sizes(picture, masks, case)
         assert check_image(picture, case) == []
-        checked, findings = check_masks(masks, case, phantoms)
-        assert findings == []
+        checked, issues = check_masks(masks, case, phantoms)
+        assert issues == []
         np.testing.assert_array_equal(checked, masks)
 
 
 def test_masks_of_another_size_are_refused_with_both_sizes():
-    picture = Picture(np.zeros((64, 48, 1), np.uint8), 255.0)
+    picture = DecodedImage(np.zeros((64, 48, 1), np.uint8), 255.0)
     check_sizes(picture, np.zeros((2, 64, 48), bool), CASE)
     with pytest.raises(DataError) as caught:
         check_sizes(picture, np.zeros((2, 48, 64), bool), CASE)
@@ -77,33 +77,33 @@ def test_contrast_is_measured_against_white(deviation, found, dtype, maximum):
     # Half the pixels lie as far above the mean as the other half below; the limit is 5.1 of 255.
     pixels = np.full((8, 8, 1), 100 - deviation)
     pixels[::2] = 100 + deviation
-    picture = Picture((pixels * (maximum // 255)).astype(dtype), maximum)
-    findings = check_image(picture, CASE)
-    assert {finding.kind: finding.spoils for finding in findings} == found
+    picture = DecodedImage((pixels * (maximum // 255)).astype(dtype), maximum)
+    issues = check_image(picture, CASE)
+    assert {issue.kind: issue.is_fatal for issue in issues} == found
 
 
 def test_without_a_maximum_the_largest_intensity_stands_for_white():
     pixels = np.full((8, 8, 1), 1000, np.float32)
     pixels[::2] = 1030
-    (finding,) = check_image(Picture(pixels), CASE)
-    assert finding.kind == "low_contrast" and "1030 being white" in finding.message
+    (issue,) = check_image(DecodedImage(pixels), CASE)
+    assert issue.kind == "low_contrast" and "1030 being white" in issue.message
     pixels[::2] = 1100
-    assert check_image(Picture(pixels), CASE) == []
+    assert check_image(DecodedImage(pixels), CASE) == []
 
 
-@pytest.mark.parametrize(("is_whole", "spoils"), [(True, True), (False, False)])
-def test_masks_without_a_pixel_spoil_where_each_case_has_organs(is_whole, spoils):
+@pytest.mark.parametrize(("is_whole", "is_fatal"), [(True, True), (False, False)])
+def test_masks_without_a_pixel_are_fatal_where_each_case_has_organs(is_whole, is_fatal):
     empty = np.zeros((3, 64, 64), bool)
     found = kinds(empty, chest.ORGANS, has_whole_organs=is_whole)
     assert list(found) == ["all_background"]
-    assert found["all_background"].spoils == spoils
+    assert found["all_background"].is_fatal == is_fatal
 
 
-def test_an_empty_mask_is_named_and_spoils(seams):
+def test_an_empty_mask_is_named_and_fatal(seams):
     seams[2] = False
     found = kinds(seams, NAMES)
     assert list(found) == ["empty_mask"]
-    assert found["empty_mask"].spoils and "heart" in found["empty_mask"].message
+    assert found["empty_mask"].is_fatal and "heart" in found["empty_mask"].message
     assert kinds(seams, NAMES, has_whole_organs=False) == {}
 
 
@@ -112,7 +112,7 @@ def test_pixels_outside_an_organ_are_counted(seams):
     found = kinds(seams, NAMES)
     assert list(found) == ["stray"]
     assert found["stray"].message == "left_lung lies in 2 parts, 3 pixels outside the largest"
-    assert not found["stray"].spoils
+    assert not found["stray"].is_fatal
 
 
 def test_a_stray_pixel_of_a_large_organ_is_passed_over():
@@ -161,9 +161,9 @@ def test_an_exchanged_heart_is_put_right_in_any_order_of_the_classes(lung, organ
     _, masks = make_phantoms(64, 1, 0, "uniform").cases[0].read()
     masks = masks[[chest.ORGANS.index(organ) for organ in organs]]
     wrong = exchange(masks, organs.index(lung), organs.index("heart"))
-    mended, findings = check_masks(wrong, CASE, collection(organs))
-    assert [finding.kind for finding in findings] == ["swapped"]
-    assert lung in findings[0].message and not findings[0].spoils
+    mended, issues = check_masks(wrong, CASE, collection(organs))
+    assert [issue.kind for issue in issues] == ["swapped"]
+    assert lung in issues[0].message and not issues[0].is_fatal
     np.testing.assert_array_equal(mended, masks)
 
 
@@ -172,8 +172,8 @@ def test_an_exchanged_heart_is_found_among_more_organs(seams):
     masks = np.concatenate([masks, seams[3:]])
     wrong = exchange(masks, 0, 2)
     before = wrong.copy()
-    mended, findings = check_masks(wrong, CASE, collection(NAMES))
-    assert "swapped" in [finding.kind for finding in findings]
+    mended, issues = check_masks(wrong, CASE, collection(NAMES))
+    assert "swapped" in [issue.kind for issue in issues]
     np.testing.assert_array_equal(mended, masks)
     # What was given is the caller's.
     np.testing.assert_array_equal(wrong, before)
@@ -187,8 +187,8 @@ def test_left_and_right_exchanged_are_told_by_position(organs):
     right = np.array([by_name[organ] for organ in organs])
     wrong = right[:, :, ::-1].copy()
     assert "mirrored" not in kinds(right, organs)
-    mended, findings = check_masks(wrong, CASE, collection(organs))
-    (found,) = [finding for finding in findings if finding.kind == "mirrored"]
+    mended, issues = check_masks(wrong, CASE, collection(organs))
+    (found,) = [issue for issue in issues if issue.kind == "mirrored"]
     assert all(organ in found.message for organ in organs if organ.startswith("left_"))
     np.testing.assert_array_equal(mended, wrong)
 
@@ -206,17 +206,17 @@ def test_what_preparing_loses_is_told():
     labels = np.array([[0, 1], [1, 2]], np.uint8)
     assert check_prepared(image, labels, [], CASE, ("lung", "heart")) == []
     (constant,) = check_prepared(np.ones_like(image), labels, [], CASE, ("lung", "heart"))
-    assert constant.kind == "constant" and constant.spoils
+    assert constant.kind == "constant" and constant.is_fatal
     labels[1, 1] = 0
     (vanished,) = check_prepared(image, labels, [], CASE, ("lung", "heart"))
-    assert vanished.kind == "vanished" and not vanished.spoils
+    assert vanished.kind == "vanished" and not vanished.is_fatal
     assert vanished.message == "no pixel of heart is left at 2x2"
     assert check_prepared(image, labels, [], CASE, ()) == []
 
 
 def test_what_is_known_of_the_stored_case_is_not_told_again():
     image, labels = np.zeros((4, 4, 1), np.float32), np.zeros((4, 4), np.uint8)
-    (constant,) = check_image(Picture(np.zeros((4, 4, 1), np.uint8), 255.0), CASE)
+    (constant,) = check_image(DecodedImage(np.zeros((4, 4, 1), np.uint8), 255.0), CASE)
     _, empty = check_masks(np.zeros((3, 4, 4), bool), CASE, collection(chest.ORGANS))
     known = [constant, *empty]
     assert check_prepared(image, labels, known, CASE, chest.ORGANS) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.data.chest import CLASS_NAMES
-from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.preparation import Preparation
 
@@ -23,7 +23,7 @@ def make(**changes):
 
 def test_matching_parts_make_a_data_set():
     data = make()
-    assert data.findings == ()
+    assert data.issues == ()
     assert data.patients == ("a", "b")
     assert np.isnan(data.pixel_sizes).all() and data.pixel_sizes.shape == (2, 2)
 
@@ -55,7 +55,7 @@ def test_the_fingerprint_is_that_of_the_contents():
     copies = {
         "images": images,
         "labels": GOOD["labels"].copy(),
-        "findings": (Finding("a", "swapped", "mended"),),
+        "issues": (DataIssue("a", "swapped", "mended"),),
     }
     assert not images.flags.c_contiguous
     assert make(**copies).fingerprint() == expected

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from darts_adv_tf.data.collection import made_or_broken
-from darts_adv_tf.data.data_issue import KINDS, Finding, worst_first
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.collection import cases_or_error
+from darts_adv_tf.data.data_issue import KINDS, DataIssue, worst_first
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.inspection import inspect
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources.phantom import make_phantoms
@@ -52,7 +52,7 @@ def known_to_be_broken(case, _):
     def make():
         raise DataError("A mask is there.", received="no mask", file="one.png")
 
-    (broken,) = made_or_broken(case.name, make)
+    (broken,) = cases_or_error(case.name, make)
     return broken
 
 
@@ -90,22 +90,22 @@ def overlapping(masks):
 
 
 def deep(picture, masks):
-    return Picture(picture.pixels.astype(np.float32), None), masks
+    return DecodedImage(picture.pixels.astype(np.float32), None), masks
 
 
-# The change of case 3, the kind that it must lead to, and whether that spoils training.
+# The change of case 3, the kind that it must lead to, and whether that is fatal.
 FAULTS = {
     "unreadable": (unreadable, True),
     "size_mismatch": (with_read(lambda picture, masks: (picture, masks[:, 1:])), True),
     "channels": (
-        with_read(lambda p, m: (Picture(np.repeat(p.pixels, 3, axis=2), 255.0), m)),
+        with_read(lambda p, m: (DecodedImage(np.repeat(p.pixels, 3, axis=2), 255.0), m)),
         True,
     ),
     "range": (with_read(deep), True),
     "empty_mask": (with_read(lambda p, m: (p, emptied(m, 2))), True),
     "all_background": (with_read(lambda p, m: (p, emptied(m, 0, 1, 2))), True),
-    "constant": (with_read(lambda p, m: (Picture(np.zeros_like(p.pixels), 255.0), m)), True),
-    "low_contrast": (with_read(lambda p, m: (Picture(p.pixels // 32, 255.0), m)), False),
+    "constant": (with_read(lambda p, m: (DecodedImage(np.zeros_like(p.pixels), 255.0), m)), True),
+    "low_contrast": (with_read(lambda p, m: (DecodedImage(p.pixels // 32, 255.0), m)), False),
     "stray": (with_read(lambda p, m: (p, speck(m))), False),
     "overlap": (with_read(lambda p, m: (p, overlapping(m))), False),
     "swapped": (with_read(lambda p, m: (p, m[[2, 1, 0]])), False),
@@ -115,9 +115,9 @@ FAULTS = {
 }
 
 
-def test_clean_phantoms_have_no_finding_and_their_figures():
+def test_clean_phantoms_have_no_issue_and_are_summed_up():
     inspection = inspected()
-    assert inspection.findings == ()
+    assert inspection.issues == ()
     assert inspection.num_usable == NUM_CASES
     assert inspection.parts == {"train": 2, "val": 2, "test": 4}
     assert {name: (each.lowest, each.highest) for name, each in inspection.stored.items()} == {
@@ -138,16 +138,16 @@ def test_clean_phantoms_have_no_finding_and_their_figures():
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_each_fault_is_found_in_its_case_and_nowhere_else(kind):
-    change, spoils = FAULTS[kind]
+    change, is_fatal = FAULTS[kind]
     inspection = inspected({3: change})
-    assert {(f.case, f.kind, f.spoils) for f in inspection.findings} == {
-        ("phantom_0003", kind, spoils)
+    assert {(f.case, f.kind, f.is_fatal) for f in inspection.issues} == {
+        ("phantom_0003", kind, is_fatal)
     }
-    assert bool(inspection.spoiling) == spoils
+    assert bool(inspection.fatal_issues) == is_fatal
 
 
-@pytest.mark.parametrize(("test_cases", "spoils"), [({3}, True), ({0, 3}, False), ({5}, False)])
-def test_an_equal_image_spoils_across_the_split(test_cases, spoils):
+@pytest.mark.parametrize(("test_cases", "is_fatal"), [({3}, True), ({0, 3}, False), ({5}, False)])
+def test_an_equal_image_is_fatal_across_the_split(test_cases, is_fatal):
     def split(dataset):
         others = [index for index in range(NUM_CASES) if index not in test_cases]
         parts = split_at_random(dataset.patients, 4, 0)
@@ -155,8 +155,8 @@ def test_an_equal_image_spoils_across_the_split(test_cases, spoils):
             parts, train=(others[0],), val=tuple(others[1:]), test=tuple(test_cases)
         )
 
-    (finding,) = inspected({3: copy_of(0)}, split).findings
-    assert (finding.case, finding.kind, finding.spoils) == ("phantom_0003", "duplicate", spoils)
+    (issue,) = inspected({3: copy_of(0)}, split).issues
+    assert (issue.case, issue.kind, issue.is_fatal) == ("phantom_0003", "duplicate", is_fatal)
 
 
 def test_a_patient_on_both_sides_is_found():
@@ -166,26 +166,26 @@ def test_a_patient_on_both_sides_is_found():
     def split(dataset):
         return dataclasses.replace(split_of(dataset), train=(0, 1), val=(2,), test=(3, 4, 5, 6, 7))
 
-    (finding,) = inspected({0: of_one_patient, 3: of_one_patient}, split).findings
-    assert (finding.case, finding.kind, finding.spoils) == ("phantom_0003", "patient", True)
+    (issue,) = inspected({0: of_one_patient, 3: of_one_patient}, split).issues
+    assert (issue.case, issue.kind, issue.is_fatal) == ("phantom_0003", "patient", True)
 
 
-def test_cases_that_cannot_be_split_are_a_finding_among_others():
+def test_cases_that_cannot_be_split_are_an_issue_like_others():
     def split(dataset):
         return split_at_random(dataset.patients, 20, 0)
 
     inspection = inspected({3: FAULTS["stray"][0], 4: copy_of(0)}, split)
-    whole, *others = inspection.findings
-    assert (whole.case, whole.kind, whole.spoils) == ("", "split", True)
+    whole, *others = inspection.issues
+    assert (whole.case, whole.kind, whole.is_fatal) == ("", "split", True)
     assert "train_cases=20 of 8 cases" in whole.message
-    assert sorted(finding.kind for finding in others) == ["duplicate", "stray"]
+    assert sorted(issue.kind for issue in others) == ["duplicate", "stray"]
     assert inspection.parts == {}
 
 
 def test_where_no_case_can_be_read_each_says_why():
     inspection = inspected(dict.fromkeys(range(NUM_CASES), unreadable))
-    assert [finding.kind for finding in inspection.findings] == NUM_CASES * ["unreadable"]
-    assert "half of it; one.png" in inspection.findings[0].message
+    assert [issue.kind for issue in inspection.issues] == NUM_CASES * ["unreadable"]
+    assert "half of it; one.png" in inspection.issues[0].message
     assert (inspection.num_usable, inspection.class_shares, inspection.stored) == (0, {}, {})
 
 
@@ -193,11 +193,11 @@ def test_where_no_case_can_be_read_each_says_why():
 def test_cases_that_are_known_to_be_broken_hide_nothing(indices):
     changes = {7: FAULTS["stray"][0]} | dict.fromkeys(indices, known_to_be_broken)
     inspection = inspected(changes, lambda dataset: split_at_random(dataset.patients, 2, 0))
-    told = {(f.case, f.kind) for f in inspection.findings}
+    told = {(f.case, f.kind) for f in inspection.issues}
     expected = {(f"phantom_{index:04}", "unreadable") for index in indices}
     assert told == expected | ({("phantom_0007", "stray")} if 7 not in indices else set())
     assert inspection.num_usable == NUM_CASES - len(indices)
-    assert "no mask; one.png" in inspection.findings[0].message
+    assert "no mask; one.png" in inspection.issues[0].message
 
 
 def test_without_a_case_there_is_nothing_to_inspect():
@@ -206,15 +206,15 @@ def test_without_a_case_there_is_nothing_to_inspect():
 
 
 def test_what_the_source_found_is_told_too():
-    finding = Finding("phantom_0001", "unlisted", "a mask without an image, left out")
-    assert inspected(findings=(finding,)).findings == (finding,)
+    issue = DataIssue("phantom_0001", "unlisted", "a mask without an image, left out")
+    assert inspected(issues=(issue,)).issues == (issue,)
 
 
-def test_findings_are_counted_by_case_and_sorted():
+def test_issues_are_counted_by_case_and_sorted():
     both = {2: FAULTS["stray"][0], 3: FAULTS["swapped"][0], 5: FAULTS["empty_mask"][0]}
     both[6] = with_read(lambda p, m: (p, speck(m)))
     inspection = inspected(both)
-    assert [(f.kind, f.case[-1]) for f in inspection.findings] == [
+    assert [(f.kind, f.case[-1]) for f in inspection.issues] == [
         ("empty_mask", "5"),
         ("swapped", "3"),
         ("stray", "2"),
@@ -225,15 +225,15 @@ def test_findings_are_counted_by_case_and_sorted():
         ("swapped", False): 1,
         ("stray", False): 2,
     }
-    assert list(inspection.findings_by_case()) == [f"phantom_000{n}" for n in (5, 3, 2, 6)]
+    assert list(inspection.issues_by_case()) == [f"phantom_000{n}" for n in (5, 3, 2, 6)]
 
 
-def test_two_findings_of_a_kind_in_a_case_are_one_case():
-    found = tuple(Finding("a", "stray", message) for message in ("one organ", "another"))
-    assert inspected(findings=found).cases_by_kind() == {("stray", False): 1}
+def test_two_issues_of_a_kind_in_a_case_are_one_case():
+    found = tuple(DataIssue("a", "stray", message) for message in ("one organ", "another"))
+    assert inspected(issues=found).cases_by_kind() == {("stray", False): 1}
 
 
-def test_what_spoils_comes_before_graver_kinds():
+def test_fatal_issues_come_before_graver_kinds():
     kinds = list(KINDS)
-    findings = [Finding("b", kind, "") for kind in kinds] + [Finding("a", kinds[-1], "", True)]
-    assert worst_first(reversed(findings)) == (findings[-1], *findings[:-1])
+    issues = [DataIssue("b", kind, "") for kind in kinds] + [DataIssue("a", kinds[-1], "", True)]
+    assert worst_first(reversed(issues)) == (issues[-1], *issues[:-1])

@@ -27,8 +27,8 @@ def make(copies=None, patients=()):
     )
 
 
-def told(findings):
-    return [(f.kind, f.case, f.other, f.spoils) for f in findings]
+def told(issues):
+    return [(f.kind, f.case, f.other, f.is_fatal) for f in issues]
 
 
 @pytest.mark.parametrize("split", [SPLIT, None])
@@ -48,18 +48,18 @@ def test_different_images_of_different_patients_have_no_leak(split):
         ({1: 0, 3: 0}, [("duplicate", "b", "a", False), ("duplicate", "d", "a", True)]),
     ],
 )
-def test_a_copy_spoils_where_it_lies_on_both_sides(copies, expected):
-    findings = find_leaks(make(copies), SPLIT)
-    assert told(findings) == expected
-    for finding in findings:
-        assert ("(train and test)" in finding.message) == finding.spoils
+def test_a_copy_is_fatal_where_it_is_on_both_sides(copies, expected):
+    issues = find_leaks(make(copies), SPLIT)
+    assert told(issues) == expected
+    for issue in issues:
+        assert ("(train and test)" in issue.message) == issue.is_fatal == issue.crosses_split
 
 
 def test_a_test_case_before_its_copy_in_training_is_found():
     split = Split(train=(3, 4), val=(2,), test=(0, 1))
-    (finding,) = find_leaks(make({3: 0}), split)
-    assert told([finding]) == [("duplicate", "d", "a", True)]
-    assert "(test and train)" in finding.message
+    (issue,) = find_leaks(make({3: 0}), split)
+    assert told([issue]) == [("duplicate", "d", "a", True)]
+    assert "(test and train)" in issue.message
 
 
 def test_copies_are_told_without_a_split_too():
@@ -78,10 +78,10 @@ def test_images_without_contrast_are_no_copies_of_each_other():
     assert find_leaks(dataset, SPLIT) == []
 
 
-def test_a_patient_on_both_sides_spoils_and_is_named():
-    findings = find_leaks(make(patients="ppqqr"), SPLIT)
-    assert told(findings) == [("patient", "d", "c", True)]
-    assert "patient q is trained on too, in c" in findings[0].message
+def test_a_patient_on_both_sides_is_fatal_and_named():
+    issues = find_leaks(make(patients="ppqqr"), SPLIT)
+    assert told(issues) == [("patient", "d", "c", True)]
+    assert "patient q is trained on too, in c" in issues[0].message
 
 
 @pytest.mark.parametrize("patients", ["pppqq", "pqrst"])
@@ -92,5 +92,5 @@ def test_a_patient_on_one_side_is_no_leak(patients):
 
 def test_cases_outside_the_split_take_no_side():
     split = Split(train=(0,), val=(1,), test=(2,))
-    findings = find_leaks(make({4: 0}, patients="pqrsp"), split)
-    assert told(findings) == [("duplicate", "e", "a", False)]
+    issues = find_leaks(make({4: 0}, patients="pqrsp"), split)
+    assert told(issues) == [("duplicate", "e", "a", False)]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.data import chest, loading
-from darts_adv_tf.data.collection import Case, Collection, made_or_broken
+from darts_adv_tf.data.collection import Case, Collection, cases_or_error
 from darts_adv_tf.data.data_issue import KINDS
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.loading import load, match_range, read_cases
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources.planes import read_masks
@@ -21,7 +21,7 @@ PREPARATION = Preparation(SIZE, None)
 
 def picture(seed=0, shape=(16, 16, 1), maximum=255, dtype=np.uint8, spacing=None):
     pixels = np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)
-    return Picture(pixels, maximum, spacing)
+    return DecodedImage(pixels, maximum, spacing)
 
 
 def masks(shape=(16, 16), organs=2):
@@ -89,7 +89,7 @@ def test_a_pixel_size_follows_the_resizing():
 
 
 def test_a_deeper_image_is_brought_to_the_range_of_the_first():
-    deep = Picture(picture().pixels.astype(np.uint16) * 257, 65535)
+    deep = DecodedImage(picture().pixels.astype(np.uint16) * 257, 65535)
     data = load(collect(make_case("a", picture()), make_case("b", deep)), PREPARATION)
     np.testing.assert_allclose(data.images[1], data.images[0], rtol=1e-6)
     pixels = match_range(deep, 255)
@@ -124,25 +124,25 @@ FAULTY = {
     "size_mismatch": make_case("x", organs=masks((16, 15))),
     "channels": make_case("x", picture(shape=(16, 16, 3))),
     "range": make_case("x", picture(maximum=None, dtype=np.float32)),
-    "constant": make_case("x", Picture(np.full((16, 16, 1), 9, np.uint8), 255)),
+    "constant": make_case("x", DecodedImage(np.full((16, 16, 1), 9, np.uint8), 255)),
 }
 
 
 @pytest.mark.parametrize("kind", FAULTY)
-def test_a_case_that_would_spoil_training_is_named(kind):
+def test_a_case_that_cannot_be_used_is_named(kind):
     collection = collect(make_case("a"), FAULTY[kind], make_case("b"))
     with pytest.raises(DataError) as caught:
         load(collection, PREPARATION)
     assert caught.value.exit_status == 3
     (reading,) = [
         reading
-        for reading in loading.with_agreeing_channels(
+        for reading in loading.reject_channel_mismatch(
             list(read_cases(collection, Preparation(SIZE)))
         )
-        if any(finding.spoils for finding in reading.findings)
+        if any(issue.is_fatal for issue in reading.issues)
     ]
-    (finding,) = reading.findings
-    assert (finding.case, finding.kind) == ("x", kind)
+    (issue,) = reading.issues
+    assert (issue.case, issue.kind) == ("x", kind)
     assert kind in KINDS
 
 
@@ -166,7 +166,7 @@ def known_to_be_broken(name):
     def make():
         raise BROKEN
 
-    (case,) = made_or_broken(name, make)
+    (case,) = cases_or_error(name, make)
     return case
 
 
@@ -197,9 +197,9 @@ def test_a_case_that_is_known_to_be_broken_stays_so_whatever_is_chosen():
 
 def test_what_is_made_is_no_broken_case():
     cases = [make_case("a"), make_case("b")]
-    assert made_or_broken("x", lambda *made: made, *cases) == tuple(cases)
+    assert cases_or_error("x", lambda *made: made, *cases) == tuple(cases)
     with pytest.raises(ConfigurationError):
-        made_or_broken("x", collect(*cases).with_classes, ["heart"])
+        cases_or_error("x", collect(*cases).with_classes, ["heart"])
 
 
 def test_masks_of_two_sizes_are_no_unreadable_file(tmp_path):
@@ -208,9 +208,9 @@ def test_masks_of_two_sizes_are_no_unreadable_file(tmp_path):
     paths = [tmp_path / "upper.png", tmp_path / "lower.png"]
     case = Case("x", "x", lambda: (picture(), read_masks(paths, plane=0)))
     (reading,) = read_cases(collect(case), Preparation(SIZE, 255))
-    (finding,) = reading.findings
-    assert (finding.kind, finding.spoils) == ("size_mismatch", True)
-    assert "15x15 beside 16x16" in finding.message and "lower.png" in finding.message
+    (issue,) = reading.issues
+    assert (issue.kind, issue.is_fatal) == ("size_mismatch", True)
+    assert "15x15 beside 16x16" in issue.message and "lower.png" in issue.message
 
 
 def test_what_preparing_loses_is_heeded():
@@ -221,9 +221,9 @@ def test_what_preparing_loses_is_heeded():
     tiny[1] = False
     tiny[1, 12, 12] = True
     case = make_case("x", organs=tiny)
-    (finding,) = load(collect(case, has_whole_organs=True), PREPARATION).findings
-    assert (finding.kind, finding.message) == ("vanished", "no pixel of lower is left at 8x8")
-    assert load(collect(case), PREPARATION).findings == ()
+    (issue,) = load(collect(case, has_whole_organs=True), PREPARATION).issues
+    assert (issue.kind, issue.message) == ("vanished", "no pixel of lower is left at 8x8")
+    assert load(collect(case), PREPARATION).issues == ()
 
 
 def test_a_file_that_is_broken_at_the_beginning_does_not_hide_the_others():

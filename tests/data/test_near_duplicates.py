@@ -81,31 +81,31 @@ def test_different_people_are_told_apart(size, domain):
 def test_a_changed_copy_of_every_case_is_found(images, change):
     copies = np.array([CHANGES[change](image) for image in images], np.float32)
     both = make(np.concatenate([images, copies]))
-    findings = find_near_duplicates(both, split_at(NUM_CASES, 2 * NUM_CASES))
+    issues = find_near_duplicates(both, split_at(NUM_CASES, 2 * NUM_CASES))
     expected = [(f"case{NUM_CASES + index}", f"case{index}") for index in range(NUM_CASES)]
-    assert [(finding.case, finding.other) for finding in findings] == expected
-    for finding in findings:
-        assert finding.kind == "near_duplicate" and not finding.spoils
-        assert f"{finding.other} (train and test), correlation 0." in finding.message or (
-            "correlation 1.00" in finding.message
+    assert [(issue.case, issue.other) for issue in issues] == expected
+    for issue in issues:
+        assert issue.kind == "near_duplicate" and not issue.is_fatal and issue.crosses_split
+        assert f"{issue.other} (train and test), correlation 0." in issue.message or (
+            "correlation 1.00" in issue.message
         )
 
 
 def test_a_copy_on_one_side_is_told_without_its_sides(images):
     both = make(np.concatenate([images[:3], images[:1] ** 1.5]))
     for split in (split_at(2, 3), None):
-        (finding,) = find_near_duplicates(both, split)
-        assert (finding.case, finding.other) == ("case3", "case0")
-        assert "train and test" not in finding.message
+        (issue,) = find_near_duplicates(both, split)
+        assert (issue.case, issue.other) == ("case3", "case0")
+        assert "train and test" not in issue.message and not issue.crosses_split
 
 
 def test_of_two_copies_that_on_the_other_side_is_told(images):
     # Case 1 is the likelier one, and lies in the same part as case 3.
     several = np.stack([images[0] ** 1.5, images[0] * 0.99, images[1], images[0]])
     split = Split(train=(0,), val=(2,), test=(1, 3))
-    findings = {f.case: f for f in find_near_duplicates(make(several), split)}
-    assert set(findings) == {"case1", "case3"}
-    assert findings["case3"].other == "case0" and "train and test" in findings["case3"].message
+    issues = {f.case: f for f in find_near_duplicates(make(several), split)}
+    assert set(issues) == {"case1", "case3"}
+    assert issues["case3"].other == "case0" and "train and test" in issues["case3"].message
     assert find_near_duplicates(make(several), None)[-1].other == "case1"
 
 
@@ -116,8 +116,8 @@ def test_equal_images_are_told_elsewhere(images):
 def test_images_of_one_patient_are_expected_to_be_alike(images):
     both = np.concatenate([images[:2], images[:2] ** 1.5])
     assert len(find_near_duplicates(make(both), None)) == 2
-    (finding,) = find_near_duplicates(make(both, "pqpr"), None)
-    assert finding.case == "case3"
+    (issue,) = find_near_duplicates(make(both, "pqpr"), None)
+    assert issue.case == "case3"
 
 
 def test_blocks_change_nothing(images, monkeypatch):

@@ -42,7 +42,7 @@ def test_the_parts_are_disjoint_and_complete(num_cases, train_cases):
     assert sorted(everyone) == list(range(num_cases))
     assert len(split.train) == (train_cases + 1) // 2
     assert len(split.val) == train_cases // 2
-    assert split.training == tuple(sorted(split.train + split.val))
+    assert split.train_and_val == tuple(sorted(split.train + split.val))
     assert all(list(part) == sorted(part) for part in (split.train, split.val, split.test))
     assert all(type(index) is int for index in everyone)
 
@@ -57,7 +57,7 @@ def test_a_larger_training_set_holds_the_smaller_one():
         split_at_random(one_each(50), 10, seed=1),
         split_at_random(one_each(50), 20, seed=1),
     )
-    assert set(small.training) < set(large.training)
+    assert set(small.train_and_val) < set(large.train_and_val)
 
 
 def test_too_few_training_cases_are_a_wrong_flag():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.data.collection import Case, Collection
-from darts_adv_tf.data.data_issue import KINDS, Finding, worst_first
+from darts_adv_tf.data.data_issue import KINDS, DataIssue, worst_first
 from darts_adv_tf.data.inspection import Inspection, Range
 from darts_adv_tf.data.loading import Reading
 from darts_adv_tf.pages.verification_page import verification_page
@@ -58,11 +58,11 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def make(findings, num_cases=3):
+def make(issues, num_cases=3):
     cases = tuple(Case(f"case{index}", "p", lambda: None) for index in range(num_cases))
     return Inspection(
         collection=Collection("test", CLASS_NAMES, cases),
-        findings=worst_first(findings),
+        issues=worst_first(issues),
         readings={
             case.name: Reading(case, np.zeros((4, 4, 1)), np.zeros((4, 4)), (1, 1), ())
             for case in cases
@@ -78,12 +78,12 @@ def make(findings, num_cases=3):
     )
 
 
-FINDINGS = (
-    Finding("case1", "stray", "one part too many"),
-    Finding("case1", "overlap", "two claim it"),
-    Finding("case0", "unreadable", "half a file", spoils=True),
-    Finding(HOSTILE, "stray", HOSTILE),
-    Finding("", "split", "nothing is left", spoils=True),
+ISSUES = (
+    DataIssue("case1", "stray", "one part too many"),
+    DataIssue("case1", "overlap", "two claim it"),
+    DataIssue("case0", "unreadable", "half a file", is_fatal=True),
+    DataIssue(HOSTILE, "stray", HOSTILE),
+    DataIssue("", "split", "nothing is left", is_fatal=True),
 )
 
 
@@ -91,15 +91,15 @@ FINDINGS = (
 def page():
     picture = np.full((20, 30, 3), 90, np.uint8)
     figures = {case: [Figure(HOSTILE, encode_jpeg(picture))] for case in ("case0", HOSTILE)}
-    return Page(verification_page(make(FINDINGS), {"data_dir": HOSTILE}, figures))
+    return Page(verification_page(make(ISSUES), {"data_dir": HOSTILE}, figures))
 
 
 def test_every_flagged_case_has_one_row_the_worst_first(page):
     one_line = '<script>alert("1")</script>&amp;\N{REPLACEMENT CHARACTER}[2J'
     assert page.rows == ["the whole data set", "case0", "case1", one_line]
     assert not page.open
-    for finding in FINDINGS[:3]:
-        assert page.text.count(finding.message) == 1
+    for issue in ISSUES[:3]:
+        assert page.text.count(issue.message) == 1
 
 
 def test_names_are_text_and_never_elements(page):
@@ -140,22 +140,36 @@ def test_the_figures_and_the_kinds_stand_above_the_cases(page):
     for kind in ("split", "unreadable", "stray", "overlap"):
         assert KINDS[kind] in before
     assert KINDS["swapped"] not in page.text
-    assert "2 finding(s) would spoil training" in before
+    assert "2 fatal issue(s): training cannot start." in before
 
 
 def test_cases_beyond_those_with_pictures_say_so():
-    text = verification_page(make(FINDINGS[:2]), {}, {})
-    assert "Without pictures" in text and "Nothing would spoil training" in text
-    assert "Without pictures" not in verification_page(make(FINDINGS[:2]), {}, {"case1": []})
+    text = verification_page(make(ISSUES[:2]), {}, {})
+    assert "Without pictures" in text and "No fatal issues, 2 warning(s)." in text
+    assert "Without pictures" not in verification_page(make(ISSUES[:2]), {}, {"case1": []})
 
 
 def test_a_clean_data_set_has_a_page_too():
-    page = Page(verification_page(make(()), {"seed": "0"}, {}))
+    text = verification_page(make(()), {"seed": "0"}, {})
+    page = Page(text)
     assert page.rows == [] and "None." in page.text and "--seed=0" in page.text
+    assert '<p class="clean"><strong>No issues found.' in text
+
+
+def test_a_suspected_leak_is_no_good_news():
+    leak = DataIssue("case1", "near_duplicate", "as case0", other="case0", crosses_split=True)
+    sentence = "Training can start, but 1 near duplicate(s) have one image in training"
+    text = verification_page(make((leak, ISSUES[0])), {}, {})
+    assert f'<p class="warning"><strong>{sentence}' in text and 'class="clean"' not in text
+    assert sentence in inspection_table(make((leak, ISSUES[0])))
+    harmless = DataIssue("case1", "near_duplicate", "as case0", other="case0")
+    assert '<p class="clean">' in verification_page(make((harmless,)), {}, {})
+    fatal = verification_page(make((leak, ISSUES[2])), {}, {})
+    assert '<p class="fatal"><strong>1 fatal issue(s): training cannot start.' in fatal
 
 
 def test_the_table_counts_cases_by_kind_and_shows_the_worst():
-    lines = inspection_table(make(FINDINGS)).splitlines()
+    lines = inspection_table(make(ISSUES)).splitlines()
     figures = {line.split()[0]: line.split()[1:3] for line in lines if line[:1].isalpha()}
     assert figures["unreadable"] == ["1", "yes"] and figures["stray"] == ["2", "no"]
     assert lines.index("all of them:") < next(
@@ -163,20 +177,20 @@ def test_the_table_counts_cases_by_kind_and_shows_the_worst():
     )
     assert "\x1b" not in "".join(lines)
     assert [line.split()[:2] for line in lines[-5:-3]] == [
-        ["spoils", "split"],
-        ["spoils", "unreadable"],
+        ["fatal", "split"],
+        ["fatal", "unreadable"],
     ]
 
 
 def test_the_table_ends_after_the_worst():
-    many = [Finding(f"case{n:02}", "stray", "parts") for n in range(NUM_SHOWN + 3)]
+    many = [DataIssue(f"case{n:02}", "stray", "parts") for n in range(NUM_SHOWN + 3)]
     lines = inspection_table(make(many)).splitlines()
     assert "and 3 more, see the report" in lines and "the worst:" in lines
-    assert sum(line.startswith("warns") for line in lines) == NUM_SHOWN
+    assert sum(line.startswith("warning") for line in lines) == NUM_SHOWN
 
 
 def test_a_clean_data_set_has_a_short_table():
-    assert inspection_table(make(())).splitlines()[-1].split() == ["findings", "none"]
+    assert inspection_table(make(())).splitlines()[-1].split() == ["issues", "none"]
 
 
 @pytest.mark.parametrize("shape", [(512, 256, 1), (8, 8, 3), (1, 900, 1)])

@@ -197,7 +197,7 @@ def start_of(name, seed=0):
     """The segmenter's initial weights, the data, the split and the batches of three epochs."""
     builder = arm(name, seed)
     segmenter = builder.make_trainer(ARMS[name]).parts["segmenter"]
-    batches = builder.make_batches(builder.split.training)
+    batches = builder.make_batches(builder.split.train_and_val)
     of_steps = [array for step in range(6) for array in batches(step)]
     return arrays(segmenter), [builder.dataset.images, *of_steps], builder.split
 

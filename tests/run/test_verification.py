@@ -46,7 +46,7 @@ def rows_of(folder):
         return list(csv.DictReader(file))
 
 
-def spoil(data_dir, name):
+def damage(data_dir, name):
     path = data_dir / "png" / f"{name}.png"
     path.write_bytes(path.read_bytes()[:60])
 
@@ -64,20 +64,20 @@ def swap(data_dir, name):
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory):
-    """Command lines on three folders, by name: clean, with a warning, and spoilt."""
+    """Command lines on three folders, by name: clean, with a warning, and broken."""
     folder = tmp_path_factory.mktemp("verify")
-    for name, num_cases in (("clean", 6), ("warned", 6), ("spoilt", 8)):
+    for name, num_cases in (("clean", 6), ("warned", 6), ("broken", 8)):
         write_cx_seg(folder / name, num_cases)
     swap(folder / "warned", "phantom_0002")
-    swap(folder / "spoilt", "phantom_0002")
-    spoil(folder / "spoilt", "phantom_0004")
-    (folder / "spoilt" / "mask" / "heart" / "phantom_0001.png").unlink()
-    shrink(folder / "spoilt" / "mask" / "heart" / "phantom_0003.png")
+    swap(folder / "broken", "phantom_0002")
+    damage(folder / "broken", "phantom_0004")
+    (folder / "broken" / "mask" / "heart" / "phantom_0001.png").unlink()
+    shrink(folder / "broken" / "mask" / "heart" / "phantom_0003.png")
     (folder / "occupied").write_text("a file, in which no folder can be made")
     commands = CommandLine(folder)
     flags = {
         name: (*ON_A_FOLDER, f"--data_dir={name}", f"--workdir=of_{name}")
-        for name in ("clean", "warned", "spoilt")
+        for name in ("clean", "warned", "broken")
     }
     flags["unsplit"] = (*flags["warned"][:2], "--data_dir=warned", "--workdir=of_unsplit")
     flags["unwritable"] = (*ON_A_FOLDER, "--data_dir=clean", "--workdir=occupied/report")
@@ -88,11 +88,11 @@ def ended(tmp_path_factory):
     return folder, results
 
 
-def test_a_clean_data_set_ends_with_0_and_no_finding(ended):
+def test_a_clean_data_set_ends_with_0_and_no_issue(ended):
     folder, results = ended
     result = results["clean"]
     assert result.returncode == 0, result.stderr
-    assert "findings         none" in result.stdout
+    assert "issues           none" in result.stdout
     assert "6 of cx_seg" in result.stdout and "2 train, 2 val, 2 test" in result.stdout
     assert rows_of(folder / "of_clean") == []
     assert CasesOfPage(folder / "of_clean" / "report.html").names == []
@@ -108,11 +108,11 @@ def test_warnings_alone_end_with_0(ended):
     assert page.names == ["phantom_0002"] and page.num_pictures == 2
 
 
-def test_what_spoils_ends_with_3_after_the_whole_report(ended):
+def test_fatal_issues_end_with_3_after_the_whole_report(ended):
     folder, results = ended
-    result = results["spoilt"]
+    result = results["broken"]
     assert result.returncode == 3
-    rows = rows_of(folder / "of_spoilt")
+    rows = rows_of(folder / "of_broken")
     found = [(row["case"], row["kind"]) for row in rows]
     assert found == [
         ("phantom_0001", "unreadable"),
@@ -123,12 +123,12 @@ def test_what_spoils_ends_with_3_after_the_whole_report(ended):
     missing, _, shrunk, _ = (row["message"] for row in rows)
     assert "no mask of heart" in missing and "heart/phantom_0001.png" in missing
     assert "64x32 beside 64x64" in shrunk and "heart/phantom_0003.png" in shrunk
-    page = CasesOfPage(folder / "of_spoilt" / "report.html")
+    page = CasesOfPage(folder / "of_broken" / "report.html")
     assert page.names == [case for case, _ in found] and page.num_pictures == 2
-    assert "spoils  unreadable      phantom_0004" in result.stdout
+    assert "fatal   unreadable      phantom_0004" in result.stdout
     assert "8 of cx_seg, 3 of which cannot be used" in result.stdout
-    assert result.stdout.splitlines()[-1].split() == ["report", "of_spoilt/report.html"]
-    assert "3 finding(s) that would, the first: phantom_0001" in result.stderr
+    assert result.stdout.splitlines()[-1].split() == ["report", "of_broken/report.html"]
+    assert "3 fatal issue(s), the first: phantom_0001" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -145,7 +145,7 @@ def test_flags_and_disks_have_their_own_statuses(ended):
     assert "unknown flag --batch_size" in results["misspelt"].stderr
     assert results["unwritable"].returncode == 6
     # What was found is told all the same.
-    assert "findings         none" in results["unwritable"].stdout
+    assert "issues           none" in results["unwritable"].stdout
 
 
 def test_the_flags_are_those_of_a_search_s_data():

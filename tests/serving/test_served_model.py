@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.serving import served_model
 from darts_adv_tf.serving.exporting import VERSION_FOLDER
 from darts_adv_tf.serving.served_model import ServedModel
@@ -37,7 +37,7 @@ def foreign(tmp_path_factory):
 
 def picture_of(labels, dtype=np.uint8, maximum=255.0, num_channels=1):
     greys = np.rint(labels.astype(np.float64) / 3 * (maximum or 255.0)).astype(dtype)
-    return Picture(np.repeat(greys[:, :, np.newaxis], num_channels, axis=2), maximum)
+    return DecodedImage(np.repeat(greys[:, :, np.newaxis], num_channels, axis=2), maximum)
 
 
 def test_our_own_says_what_its_classes_are(own):
@@ -93,9 +93,9 @@ def test_a_foreign_model_sees_what_is_stored(foreign):
     model = ServedModel(foreign)
     assert model.class_names == ("background", "class_1")
     pixels = np.array([[[0], [127], [128], [1000]]], np.uint16)
-    labels = model.predict(Picture(pixels, 65535.0), "x.png")
+    labels = model.predict(DecodedImage(pixels, 65535.0), "x.png")
     np.testing.assert_array_equal(labels, [[0, 0, 1, 1]])
-    labels = model.predict(Picture(pixels.astype(np.float32)), "x.nii")
+    labels = model.predict(DecodedImage(pixels.astype(np.float32)), "x.nii")
     np.testing.assert_array_equal(labels, [[0, 0, 1, 1]])
 
 
@@ -183,7 +183,7 @@ def test_a_model_that_fails_on_a_picture_goes_on_with_the_next(tmp_path):
             return bright_or_dark(tf.identity(images))
 
     model = ServedModel(write_foreign(tmp_path / "model", picky))
-    odd, even = (Picture(np.zeros((height, 4, 1), np.uint8), 255.0) for height in (3, 4))
+    odd, even = (DecodedImage(np.zeros((height, 4, 1), np.uint8), 255.0) for height in (3, 4))
     for _ in range(2):
         with pytest.raises(DataError, match="even heights alone") as caught:
             model.predict(odd, "odd.png")
@@ -197,7 +197,7 @@ def test_scores_that_are_not_finite_are_no_answer(tmp_path):
 
     model = ServedModel(write_foreign(tmp_path / "model", broken))
     with pytest.raises(ConfigurationError, match="infinite or not a number"):
-        model.predict(Picture(np.zeros((3, 4, 1), np.uint8), 255.0), "x.png")
+        model.predict(DecodedImage(np.zeros((3, 4, 1), np.uint8), 255.0), "x.png")
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""From files to pixels: one file a family of formats, all to one `Picture`."""
+"""From files to pixels: one file a family of formats, all to one `DecodedImage`."""

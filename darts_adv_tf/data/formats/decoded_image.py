@@ -18,7 +18,7 @@ A header can claim any size; what is above this is refused before memory is take
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Picture:
+class DecodedImage:
     """An image, right side up, dense parts bright as in a radiograph on a screen.
 
     Attributes:
@@ -48,19 +48,19 @@ def check_size(height: int, width: int, num_channels: int, path: str | Path) -> 
         )
 
 
-def make_picture(
+def make_image(
     values: np.ndarray,
     path: str | Path,
     intensity_maximum: float | None = None,
     spacing: tuple[float, float] | None = None,
-) -> Picture:
+) -> DecodedImage:
     """Makes a picture of decoded values: 8 and 16 bits stay, all other numbers become float32.
 
     Args:
         values: (H, W) or (H, W, C), real numbers.
         path: The file that they are from, for messages.
-        intensity_maximum: As in `Picture`.
-        spacing: As in `Picture`.
+        intensity_maximum: As in `DecodedImage`.
+        spacing: As in `DecodedImage`.
 
     Raises:
         DataError: A value is not finite, or is too large for float32.
@@ -78,4 +78,4 @@ def make_picture(
                 file=path,
                 remedy="Replace these values, or take the case out of the data set.",
             )
-    return Picture(values, intensity_maximum, spacing)
+    return DecodedImage(values, intensity_maximum, spacing)

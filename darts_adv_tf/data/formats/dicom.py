@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from darts_adv_tf.data.formats.decoded_image import Picture, check_size, make_picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage, check_size, make_image
 from darts_adv_tf.data.formats.dicom_pixels import decode_pixels
 from darts_adv_tf.data.formats.medical_packages import import_medical
 from darts_adv_tf.data.formats.regular_file import open_to_decode
@@ -43,7 +43,7 @@ def starts_as_dicom(head: bytes) -> bool:
     return len(head) >= 8 and head[:2] in (b"\x02\x00", b"\x08\x00") and head[3] == 0
 
 
-def read_dicom(path: str | Path) -> Picture:
+def read_dicom(path: str | Path) -> DecodedImage:
     """Decodes a grey DICOM image of one frame into what a viewer shows from black to white.
 
     The stored values pass the modality look-up table or rescaling, then the VOI look-up table or
@@ -76,7 +76,7 @@ def read_dicom(path: str | Path) -> Picture:
         # Overflows of absurd rescalings are found as numbers that are not finite.
         with np.errstate(all="ignore"):
             pixels = _present(stored, dataset)
-        return make_picture(pixels, path, float(INTENSITY_MAXIMUM), _spacing(dataset))
+        return make_image(pixels, path, float(INTENSITY_MAXIMUM), _spacing(dataset))
 
 
 def _read_dataset(content: bytes, path: str | Path) -> "Dataset":

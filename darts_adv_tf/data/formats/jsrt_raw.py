@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.data.formats.decoded_image import Picture, make_picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage, make_image
 from darts_adv_tf.data.formats.regular_file import COPY_AGAIN, open_to_decode
 from darts_adv_tf.system.errors import DataError
 
@@ -18,7 +18,7 @@ INTENSITY_MAXIMUM = 4095
 SPACING_MM = 0.175
 
 
-def read_jsrt_raw(path: str | Path) -> Picture:
+def read_jsrt_raw(path: str | Path) -> DecodedImage:
     """Decodes a `.IMG` file: no header, 2048 x 2048 big-endian uint16, 12 bits of them used.
 
     A high number is a high optical density, that is a dark place on the film, so the picture is
@@ -43,6 +43,6 @@ def read_jsrt_raw(path: str | Path) -> Picture:
         )
     densities = np.frombuffer(content, ">u2").reshape(SIDE, SIDE)
     intensities = INTENSITY_MAXIMUM - np.minimum(densities, INTENSITY_MAXIMUM)
-    return make_picture(
+    return make_image(
         intensities.astype(np.uint16), path, float(INTENSITY_MAXIMUM), (SPACING_MM, SPACING_MM)
     )

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from darts_adv_tf.data.formats.decoded_image import Picture, check_size, make_picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage, check_size, make_image
 from darts_adv_tf.data.formats.inflated import LARGEST_KEPT_BYTES, InflatedFiles
 from darts_adv_tf.data.formats.medical_packages import import_medical
 from darts_adv_tf.data.formats.regular_file import COPY_AGAIN, open_to_decode
@@ -89,7 +89,7 @@ def num_slices(path: str | Path) -> int:
         return _read_header(stream, path).num_slices
 
 
-def read_nifti(path: str | Path, slice_index: int = 0) -> Picture:
+def read_nifti(path: str | Path, slice_index: int = 0) -> DecodedImage:
     """Decodes a 2-D NIfTI file, or one axial slice of a volume.
 
     The axes are turned to the patient's nearest ones, without resampling: columns run to the
@@ -114,11 +114,11 @@ def read_nifti(path: str | Path, slice_index: int = 0) -> Picture:
     """
     volume, values = _read_slice(path, slice_index)
     if volume.scaling is None and volume.dtype == np.uint8:
-        return make_picture(values, path, 255.0, volume.spacing)
+        return make_image(values, path, 255.0, volume.spacing)
     values = _scale(values, volume)
     if values.dtype.kind != "f":
         values = values.astype(np.float32)
-    return make_picture(values, path, None, volume.spacing)
+    return make_image(values, path, None, volume.spacing)
 
 
 def read_nifti_mask(path: str | Path, slice_index: int = 0) -> np.ndarray:

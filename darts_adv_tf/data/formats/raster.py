@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from darts_adv_tf.data.formats.decoded_image import Picture, check_size, make_picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage, check_size, make_image
 from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.system.errors import DataError
 
@@ -68,7 +68,7 @@ class _Loaded:
         return value[0] if isinstance(value, tuple) else value
 
 
-def read_raster(path: str | Path) -> Picture:
+def read_raster(path: str | Path) -> DecodedImage:
     """Decodes a PNG, JPEG, TIFF, BMP or GIF image of one page.
 
     Colours whose channels agree are grey stored in a wider format, and become one channel. A
@@ -208,11 +208,11 @@ def _refuse_pages(content: bytes, path: str | Path) -> None:
     )
 
 
-def _to_picture(loaded: _Loaded, path: str | Path) -> Picture:
+def _to_picture(loaded: _Loaded, path: str | Path) -> DecodedImage:
     image = loaded.image
     mode = image.mode
     if mode == "1":
-        return make_picture(np.asarray(image).astype(np.uint8) * np.uint8(255), path, 255.0)
+        return make_image(np.asarray(image).astype(np.uint8) * np.uint8(255), path, 255.0)
     if mode in ("I", "F") or mode.startswith("I;16"):
         return _deep_grey(loaded, path)
     if loaded.has_deep_colour:
@@ -239,7 +239,7 @@ def _to_picture(loaded: _Loaded, path: str | Path) -> Picture:
         values = values[:, :, :-1]
     if values.ndim == 3 and (values == values[:, :, :1]).all():
         values = values[:, :, :1]
-    return make_picture(np.ascontiguousarray(values), path, float(maximum))
+    return make_image(np.ascontiguousarray(values), path, float(maximum))
 
 
 def _refuse_transparency(path: str | Path) -> None:
@@ -251,7 +251,7 @@ def _refuse_transparency(path: str | Path) -> None:
     )
 
 
-def _deep_grey(loaded: _Loaded, path: str | Path) -> Picture:
+def _deep_grey(loaded: _Loaded, path: str | Path) -> DecodedImage:
     """16-bit, 32-bit and floating-point grey."""
     values = np.asarray(loaded.image)
     transparent = loaded.image.info.get("transparency")
@@ -262,7 +262,7 @@ def _deep_grey(loaded: _Loaded, path: str | Path) -> Picture:
         maximum = 2 ** loaded.tag(_BITS_PER_SAMPLE, 16) - 1
         values = values.astype(np.uint16)
         # Pillow inverts such files in 8 bits, but not in 16.
-        return make_picture(maximum - values if white_is_zero else values, path, float(maximum))
+        return make_image(maximum - values if white_is_zero else values, path, float(maximum))
     if white_is_zero:
         raise ValueError("white is zero, in numbers without a maximum")
     if loaded.image.mode == "I":
@@ -271,7 +271,7 @@ def _deep_grey(loaded: _Loaded, path: str | Path) -> Picture:
         largest = np.abs(values.astype(np.int64)).max()
         if largest > _LARGEST_EXACT_FLOAT or (not signed and values.min() < 0):
             raise ValueError(f"integers beyond {_LARGEST_EXACT_FLOAT:,}, which float32 cannot hold")
-    return make_picture(values, path)
+    return make_image(values, path)
 
 
 def _deep_colour(loaded: _Loaded, path: str | Path) -> np.ndarray:

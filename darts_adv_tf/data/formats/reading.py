@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.dicom import DICOM_SUFFIXES, read_dicom, starts_as_dicom
 from darts_adv_tf.data.formats.jsrt_raw import NUM_BYTES as JSRT_BYTES
 from darts_adv_tf.data.formats.jsrt_raw import read_jsrt_raw
@@ -19,7 +19,7 @@ from darts_adv_tf.system.errors import DataError
 
 JSRT_SUFFIXES = (".img",)
 
-PICTURE_SUFFIXES = (*RASTER_SUFFIXES, *DICOM_SUFFIXES, *NIFTI_SUFFIXES, *JSRT_SUFFIXES)
+IMAGE_SUFFIXES = (*RASTER_SUFFIXES, *DICOM_SUFFIXES, *NIFTI_SUFFIXES, *JSRT_SUFFIXES)
 """Endings of names, in lower case, under which pictures are looked for in folders."""
 
 _RASTER_HEADS = (
@@ -36,12 +36,12 @@ _RASTER_HEADS = (
 _HEAD_BYTES = 132
 
 
-def is_picture_name(name: str) -> bool:
+def is_image_name(name: str) -> bool:
     """Whether a file's name ends as those of pictures do."""
-    return name.lower().endswith(PICTURE_SUFFIXES)
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def read_picture(path: str | Path) -> Picture:
+def read_image(path: str | Path) -> DecodedImage:
     """Decodes a picture of any format.
 
     DICOM and the raster formats are known by their first bytes, under whatever name; NIfTI, raw

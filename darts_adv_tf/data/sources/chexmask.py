@@ -25,9 +25,9 @@ from typing import BinaryIO
 import numpy as np
 
 from darts_adv_tf.data import chest
-from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.formats.decoded_image import Picture
-from darts_adv_tf.data.formats.reading import PICTURE_SUFFIXES, read_picture
+from darts_adv_tf.data.collection import Case, Collection, cases_or_error
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
+from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES, read_image
 from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.data.formats.run_length import decode_run_length
 from darts_adv_tf.data.sources.folder import files_below, left_out, require_folders, stem_of
@@ -61,7 +61,7 @@ def find_chexmask(data_dir: Path) -> Collection:
     """
     require_folders((data_dir,), "A data set is read from a folder.", _REMEDY)
     tables = files_below(data_dir, (".csv",))
-    images = _by_stem(files_below(data_dir, PICTURE_SUFFIXES))
+    images = _by_stem(files_below(data_dir, IMAGE_SUFFIXES))
     cases, without_image, unreliable, named, num_tables = [], [], [], set(), 0
 
     def make(
@@ -93,7 +93,7 @@ def find_chexmask(data_dir: Path) -> Collection:
                 if image is None:
                     without_image.append(name)
                 else:
-                    cases += made_or_broken(name, make, name, image, path, offset, row, columns)
+                    cases += cases_or_error(name, make, name, image, path, offset, row, columns)
     without_row = [stem for stem, paths in images.items() for image in paths if image not in named]
     if not cases:
         raise DataError(
@@ -111,7 +111,7 @@ def find_chexmask(data_dir: Path) -> Collection:
         cases=tuple(cases),
         priority=chest.PRIORITY,
         has_whole_organs=True,
-        findings=(
+        issues=(
             *left_out(without_row, "an image that no table names"),
             *left_out(without_image, "a row of the table without an image"),
             *left_out(unreliable, f"a row with a {QUALITY_COLUMN} below {MINIMUM_QUALITY}"),
@@ -192,7 +192,7 @@ def _read_records(stream: BinaryIO) -> Iterator[tuple[int, list[str]]]:
 def _by_stem(paths: Sequence[Path]) -> dict[str, list[Path]]:
     images: dict[str, list[Path]] = {}
     for path in paths:
-        images.setdefault(stem_of(path.name, PICTURE_SUFFIXES), []).append(path)
+        images.setdefault(stem_of(path.name, IMAGE_SUFFIXES), []).append(path)
     return images
 
 
@@ -230,7 +230,7 @@ def _find_image(identifier: str, images: dict[str, list[Path]], table: Path) -> 
 def _parts(identifier: str) -> tuple[str, ...]:
     """The names of the folders, and that of the image without its ending."""
     *folders, last = PurePosixPath(identifier.strip().replace("\\", "/")).parts or ("",)
-    stem = stem_of(last, PICTURE_SUFFIXES)
+    stem = stem_of(last, IMAGE_SUFFIXES)
     return (*folders, last if stem is None else stem)
 
 
@@ -254,7 +254,7 @@ def _patient_of(identifier: str, folders: Sequence[str]) -> str:
 
 def _read(
     image: Path, table: Path, offset: int, columns: _Columns, name: str
-) -> tuple[Picture, np.ndarray]:
+) -> tuple[DecodedImage, np.ndarray]:
     with open_to_decode(table, "a table in CSV", MAXIMUM_TABLE_BYTES) as stream:
         stream.seek(offset)
         _, row = next(_read_records(stream), (0, []))
@@ -269,7 +269,7 @@ def _read(
         decode_run_length(row[place], height, width, table, f"{name}, {organ}")
         for place, organ in zip(columns.masks, MASK_COLUMNS, strict=True)
     ]
-    return read_picture(image), np.stack(masks)
+    return read_image(image), np.stack(masks)
 
 
 def _refuse(row: Sequence[str], received: str, path: Path) -> DataError:

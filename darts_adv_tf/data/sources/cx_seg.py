@@ -24,7 +24,7 @@ from pathlib import Path
 
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection
-from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.sources.folder import (
     is_file,
     is_folder,
@@ -52,20 +52,20 @@ def find_cx_seg(data_dir: Path, name: str = "cx_seg") -> Collection:
         DataError: If a folder is missing or holds no image.
     """
     if is_folder(data_dir / "png") or not _patient_folders(data_dir):
-        cases, findings = _find_release(data_dir)
+        cases, issues = _find_release(data_dir)
     else:
-        cases, findings = _find_full_release(data_dir)
+        cases, issues = _find_full_release(data_dir)
     return Collection(
         name=name,
         class_names=chest.CLASS_NAMES,
         cases=cases,
         priority=chest.PRIORITY,
         has_whole_organs=True,
-        findings=findings,
+        issues=issues,
     )
 
 
-def _find_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
+def _find_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[DataIssue, ...]]:
     image_dir = data_dir / "png"
     mask_dirs = {organ: data_dir / "mask" / organ for organ in chest.ORGANS}
     require_folders(
@@ -76,7 +76,7 @@ def _find_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[Finding, ...]
     return find_cases(image_dir, mask_dirs, (".png",), _REMEDY)
 
 
-def _find_full_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
+def _find_full_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[DataIssue, ...]]:
     cases = []
     folders = _patient_folders(data_dir)
     for folder in folders:

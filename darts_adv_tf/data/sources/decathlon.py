@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.formats.decoded_image import Picture
-from darts_adv_tf.data.formats.reading import PICTURE_SUFFIXES
+from darts_adv_tf.data.collection import Case, Collection, cases_or_error
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
+from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES
 from darts_adv_tf.data.sources.description import FILE_NAME, MAXIMUM_CLASSES, Description
 from darts_adv_tf.data.sources.folder import is_file, require_folders, stem_of
 from darts_adv_tf.data.sources.index_mask import IndexMeaning
@@ -58,12 +58,12 @@ def find_decathlon(data_dir: Path) -> Collection:
         if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
             raise description.refuse("'training' lists objects with 'image' and 'label'.", entry)
         image, label = (_path_within(description, entry[key]) for key in ("image", "label"))
-        name = stem_of(image.name, PICTURE_SUFFIXES)
+        name = stem_of(image.name, IMAGE_SUFFIXES)
         if name is None:
             raise description.refuse(
-                f"An image ends in one of {', '.join(PICTURE_SUFFIXES)}.", entry["image"]
+                f"An image ends in one of {', '.join(IMAGE_SUFFIXES)}.", entry["image"]
             )
-        cases += made_or_broken(name, make, name, image, label)
+        cases += cases_or_error(name, make, name, image, label)
     return Collection(name="decathlon", class_names=meaning.class_names, cases=tuple(cases))
 
 
@@ -119,7 +119,7 @@ def _require_files(*paths: Path) -> None:
 
 def _read(
     image: Path, label: Path, plane: int, num_channels: int, meaning: IndexMeaning
-) -> tuple[Picture, np.ndarray]:
+) -> tuple[DecodedImage, np.ndarray]:
     picture = read_plane(image, plane)
     if picture.pixels.shape[-1] != num_channels:
         raise DataError(

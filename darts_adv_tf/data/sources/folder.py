@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from darts_adv_tf.data.data_issue import Finding
+from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.system.errors import DataError
 
 
@@ -130,8 +130,8 @@ def list_folder(folder: Path) -> list[Path]:
     return entries
 
 
-def left_out(names: Sequence[str], what: str) -> tuple[Finding, ...]:
-    """One finding for all cases that are left out for the same reason; none if there is none.
+def left_out(names: Sequence[str], what: str) -> tuple[DataIssue, ...]:
+    """One issue for all cases that are left out for the same reason; none if there is no such case.
 
     Args:
         names: The cases, the first of which is told by name.
@@ -140,7 +140,7 @@ def left_out(names: Sequence[str], what: str) -> tuple[Finding, ...]:
     if not names:
         return ()
     others = f", as are {len(names) - 1} more" if len(names) > 1 else ""
-    return (Finding(names[0], "unlisted", f"{what}, left out{others}"),)
+    return (DataIssue(names[0], "unlisted", f"{what}, left out{others}"),)
 
 
 def _unreadable(folder: Path, error: Exception) -> DataError:

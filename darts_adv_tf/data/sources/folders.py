@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.formats.decoded_image import Picture
-from darts_adv_tf.data.formats.reading import PICTURE_SUFFIXES
+from darts_adv_tf.data.collection import Case, Collection, cases_or_error
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
+from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES
 from darts_adv_tf.data.sources.description import MAXIMUM_CLASSES
 from darts_adv_tf.data.sources.folder import (
     files_by_stem,
@@ -89,8 +89,8 @@ def _find_masks(data_dir: Path, classes: Sequence[str] | None) -> Collection:
                 remedy=f"Choose from {', '.join(mask_dirs)}.",
             )
         mask_dirs = {name: mask_dirs[name] for name in classes}
-    cases, findings = find_cases(data_dir / "images", mask_dirs, PICTURE_SUFFIXES, _REMEDY)
-    return Collection("folders", ("background", *mask_dirs), cases, findings=findings)
+    cases, issues = find_cases(data_dir / "images", mask_dirs, IMAGE_SUFFIXES, _REMEDY)
+    return Collection("folders", ("background", *mask_dirs), cases, issues=issues)
 
 
 def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
@@ -107,8 +107,8 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
             received=f"--classes with {len(classes)} names",
             remedy="Name fewer classes.",
         )
-    images = files_by_stem(data_dir / "images", PICTURE_SUFFIXES)
-    labels = files_by_stem(data_dir / "labels", PICTURE_SUFFIXES)
+    images = files_by_stem(data_dir / "images", IMAGE_SUFFIXES)
+    labels = files_by_stem(data_dir / "labels", IMAGE_SUFFIXES)
     if not images:
         raise DataError(
             "A data set holds at least one image.",
@@ -119,13 +119,13 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     meaning = IndexMeaning.in_order(classes)
     cases = []
     for name, image in images.items():
-        cases += made_or_broken(name, _make_cases, name, image, labels.get(name), meaning)
+        cases += cases_or_error(name, _make_cases, name, image, labels.get(name), meaning)
     without_image = [name for name in labels if name not in images]
     return Collection(
         "folders",
         meaning.class_names,
         tuple(cases),
-        findings=left_out(without_image, "a mask without an image"),
+        issues=left_out(without_image, "a mask without an image"),
     )
 
 
@@ -145,5 +145,5 @@ def _make_cases(name: str, image: Path, label: Path | None, meaning: IndexMeanin
 
 def _read(
     image: Path, label: Path, plane: int, meaning: IndexMeaning
-) -> tuple[Picture, np.ndarray]:
+) -> tuple[DecodedImage, np.ndarray]:
     return read_plane(image, plane), meaning.read(label, plane)

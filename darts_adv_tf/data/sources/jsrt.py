@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data import chest
-from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.collection import Case, Collection, cases_or_error
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.jsrt_raw import read_jsrt_raw
 from darts_adv_tf.data.sources.cx_seg import find_cx_seg
 from darts_adv_tf.data.sources.folder import files_below, is_folder, left_out, require_folders
@@ -102,7 +102,7 @@ def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
     cases = []
     for name, image in sorted(images.items()):
         of_case = {organ: masks.get((name, organ)) for organ in organs}
-        cases += made_or_broken(name, _make_case, name, image, of_case)
+        cases += cases_or_error(name, _make_case, name, image, of_case)
     without_image = sorted({name for name, _ in masks} - set(images))
     return Collection(
         name="jsrt",
@@ -111,7 +111,7 @@ def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
         priority=tuple(organ for organ in (*CLAVICLES, *chest.PRIORITY) if organ in organs),
         has_whole_organs=True,
         folds=tuple(folds.get(case.name) or fold_of(case.name) for case in cases),
-        findings=left_out(without_image, "masks without an image"),
+        issues=left_out(without_image, "masks without an image"),
     )
 
 
@@ -151,7 +151,7 @@ def _make_case(name: str, image: Path, masks: dict[str, Path | None]) -> list[Ca
     return [Case(name, name, partial(_read_raw, image, paths), (image, *paths))]
 
 
-def _read_raw(image: Path, paths: list[Path]) -> tuple[Picture, np.ndarray]:
+def _read_raw(image: Path, paths: list[Path]) -> tuple[DecodedImage, np.ndarray]:
     picture = read_jsrt_raw(image)
     masks = read_masks(paths, plane=0)
     height, width = picture.pixels.shape[:2]

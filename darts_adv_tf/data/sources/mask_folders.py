@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.data.collection import Case, made_or_broken
-from darts_adv_tf.data.data_issue import Finding
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.collection import Case, cases_or_error
+from darts_adv_tf.data.data_issue import DataIssue
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.sources.folder import files_by_stem, left_out
 from darts_adv_tf.data.sources.planes import find_planes, read_masks, read_plane
 from darts_adv_tf.system.errors import DataError
@@ -19,7 +19,7 @@ from darts_adv_tf.system.errors import DataError
 
 def find_cases(
     image_dir: Path, mask_dirs: dict[str, Path], suffixes: Sequence[str], remedy: str
-) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
+) -> tuple[tuple[Case, ...], tuple[DataIssue, ...]]:
     """Finds a case an image, or one a slice where the images are volumes, sorted by name.
 
     Args:
@@ -30,7 +30,7 @@ def find_cases(
 
     Returns:
         cases: Whose masks come in the order of `mask_dirs`; broken where one is missing.
-        findings: Masks without an image.
+        issues: Masks without an image.
 
     Raises:
         DataError: There is no image.
@@ -44,10 +44,10 @@ def find_cases(
             file=image_dir,
             remedy=remedy,
         )
-    findings = tuple(
-        finding
+    issues = tuple(
+        issue
         for organ, found in masks.items()
-        for finding in left_out(
+        for issue in left_out(
             [stem for stem in found if stem not in images], f"a mask of {organ} without an image"
         )
     )
@@ -60,7 +60,7 @@ def find_cases(
             if stem not in found
         }
         cases += make_cases(stem, image, present, missing)
-    return tuple(cases), findings
+    return tuple(cases), issues
 
 
 def make_cases(
@@ -74,7 +74,7 @@ def make_cases(
         masks: A file an organ, in the order of the classes.
         missing: Where masks were looked for in vain, by organ.
     """
-    return made_or_broken(name, _make_cases, name, image, masks, missing or {})
+    return cases_or_error(name, _make_cases, name, image, masks, missing or {})
 
 
 def _make_cases(
@@ -93,6 +93,6 @@ def _make_cases(
     ]
 
 
-def _read(image: Path, masks: Sequence[Path], plane: int) -> tuple[Picture, np.ndarray]:
+def _read(image: Path, masks: Sequence[Path], plane: int) -> tuple[DecodedImage, np.ndarray]:
     picture = read_plane(image, plane)
     return picture, read_masks(masks, plane, picture.pixels.shape[:2])

@@ -38,11 +38,11 @@ def find_montgomery(data_dir: Path) -> Collection:
         "A Montgomery folder holds CXR_png/, ManualMask/leftMask/ and ManualMask/rightMask/.",
         _REMEDY,
     )
-    cases, findings = find_cases(image_dir, mask_dirs, (".png",), _REMEDY)
+    cases, issues = find_cases(image_dir, mask_dirs, (".png",), _REMEDY)
     return Collection(
         name="montgomery",
         class_names=("background", *mask_dirs),
         cases=cases,
         has_whole_organs=True,
-        findings=findings,
+        issues=issues,
     )

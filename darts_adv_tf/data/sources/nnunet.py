@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.data.collection import Case, Collection, made_or_broken
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.collection import Case, Collection, cases_or_error
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.sources.description import (
     FILE_NAME,
     MAXIMUM_CLASSES,
@@ -80,13 +80,13 @@ def find_nnunet(data_dir: Path) -> Collection:
 
     cases = []
     for name, label in labels.items():
-        cases += made_or_broken(name, make, name, label)
+        cases += cases_or_error(name, make, name, label)
     unlabelled = sorted({stem[:-5] for stem in images} - set(labels))
     return Collection(
         name="nnunet",
         class_names=meaning.class_names,
         cases=tuple(cases),
-        findings=left_out(unlabelled, "an image without labels"),
+        issues=left_out(unlabelled, "an image without labels"),
     )
 
 
@@ -143,7 +143,7 @@ def _channel_files(
 
 def _read(
     paths: tuple[Path, ...], label: Path, plane: int, num_channels: int, meaning: IndexMeaning
-) -> tuple[Picture, np.ndarray]:
+) -> tuple[DecodedImage, np.ndarray]:
     pictures = [read_plane(path, plane) for path in paths]
     if len(paths) == 1 < num_channels and pictures[0].pixels.shape[-1] == 1:
         # A colour picture whose channels agree is decoded as a grey one.
@@ -159,7 +159,7 @@ def _read(
     return picture, meaning.read(label, plane)
 
 
-def join_channels(pictures: list[Picture], paths: tuple[Path, ...]) -> Picture:
+def join_channels(pictures: list[DecodedImage], paths: tuple[Path, ...]) -> DecodedImage:
     """One picture (H, W, C) of several of the same size.
 
     Intensities of formats with different bounds are brought to the largest of them.
@@ -192,4 +192,4 @@ def join_channels(pictures: list[Picture], paths: tuple[Path, ...]) -> Picture:
         channels = [
             picture.pixels * np.float32(bound / picture.intensity_maximum) for picture in pictures
         ]
-    return Picture(np.concatenate(channels, axis=-1), bound, first.spacing)
+    return DecodedImage(np.concatenate(channels, axis=-1), bound, first.spacing)

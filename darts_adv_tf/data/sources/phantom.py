@@ -6,7 +6,7 @@ import numpy as np
 
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.phantom import INTENSITY_MAXIMUM, SMALLEST_IMAGE_SIZE, draw_case
 from darts_adv_tf.system.errors import ConfigurationError
 
@@ -31,11 +31,11 @@ def make_phantoms(image_size: int, num_cases: int, seed: int, domain: str) -> Co
             remedy=f"Set --image_size to {SMALLEST_IMAGE_SIZE} or more.",
         )
 
-    def read(index: int) -> tuple[Picture, np.ndarray]:
+    def read(index: int) -> tuple[DecodedImage, np.ndarray]:
         image, labels = draw_case(image_size, seed, index, domain)
         organs = np.arange(1, len(chest.CLASS_NAMES))
         masks = labels == organs[:, np.newaxis, np.newaxis]
-        return Picture(image[:, :, np.newaxis], INTENSITY_MAXIMUM), masks
+        return DecodedImage(image[:, :, np.newaxis], INTENSITY_MAXIMUM), masks
 
     names = [f"phantom_{index:04d}" for index in range(num_cases)]
     return Collection(

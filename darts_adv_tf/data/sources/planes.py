@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data.collection import SizeMismatch
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.nifti import NIFTI_SUFFIXES, num_slices, read_nifti, read_nifti_mask
 from darts_adv_tf.data.formats.raster import read_index_mask, read_mask
-from darts_adv_tf.data.formats.reading import read_picture
+from darts_adv_tf.data.formats.reading import read_image
 from darts_adv_tf.system.errors import DataError
 
 
@@ -44,13 +44,13 @@ def find_planes(name: str, files: Sequence[Path]) -> list[tuple[str, int]]:
     return [(f"{name}_slice{index:0{digits}}", index) for index in range(counts[0])]
 
 
-def read_plane(path: Path, plane: int) -> Picture:
+def read_plane(path: Path, plane: int) -> DecodedImage:
     """Reads one plane of an image.
 
     Raises:
         DataError: The file cannot be read, or has no such plane.
     """
-    return read_nifti(path, plane) if _is_volume(path) else read_picture(path)
+    return read_nifti(path, plane) if _is_volume(path) else read_image(path)
 
 
 def read_masks(

@@ -53,7 +53,7 @@ def find_shenzhen(data_dir: Path) -> Collection:
         name="shenzhen",
         class_names=("background", "lungs"),
         cases=cases,
-        findings=(
+        issues=(
             *left_out([name for name in images if name not in masks], "an image without a mask"),
             *left_out([name for name in masks if name not in images], "a mask without an image"),
         ),

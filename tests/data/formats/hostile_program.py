@@ -16,7 +16,7 @@ from pathlib import Path
 
 from darts_adv_tf.data.formats.nifti import NIFTI_SUFFIXES, read_nifti, read_nifti_mask
 from darts_adv_tf.data.formats.raster import RASTER_SUFFIXES, read_index_mask
-from darts_adv_tf.data.formats.reading import read_picture
+from darts_adv_tf.data.formats.reading import read_image
 from darts_adv_tf.system.errors import DataError
 from tests.data.formats.example_files import write_example_files
 from tests.data.formats.hostile_files import (
@@ -57,11 +57,11 @@ def all_files(folder):
 def decode(path):
     """Returns what happened, in one word, or a sentence on what must not happen."""
     outcomes = []
-    readers = [read_picture]
+    readers = [read_image]
     if path.name.endswith(NIFTI_SUFFIXES):
         readers = [read_nifti, read_nifti_mask]
     elif path.name.endswith(RASTER_SUFFIXES):
-        readers = [read_picture, read_index_mask]
+        readers = [read_image, read_index_mask]
     for reader in readers:
         try:
             reader(path)

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from darts_adv_tf.data.formats.decoded_image import MAXIMUM_VALUES, check_size, make_picture
+from darts_adv_tf.data.formats.decoded_image import MAXIMUM_VALUES, check_size, make_image
 from darts_adv_tf.system.errors import DataError
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_8_and_16_bits_stay(dtype):
     values = np.arange(6, dtype=dtype).reshape(2, 3)
-    picture = make_picture(values, "image.png", 255.0, (0.5, 0.4))
+    picture = make_image(values, "image.png", 255.0, (0.5, 0.4))
     assert picture.pixels.dtype == dtype
     np.testing.assert_array_equal(picture.pixels, values[:, :, np.newaxis])
     assert picture.intensity_maximum == 255.0
@@ -18,7 +18,7 @@ def test_8_and_16_bits_stay(dtype):
 @pytest.mark.parametrize("dtype", [">u2", np.int16, np.int64, np.float16, np.float64])
 def test_other_numbers_become_float32(dtype):
     values = np.arange(6).reshape(2, 3, 1).astype(dtype)
-    picture = make_picture(values, "image.nii")
+    picture = make_image(values, "image.nii")
     assert picture.pixels.dtype == np.float32
     np.testing.assert_array_equal(picture.pixels, values)
     assert picture.intensity_maximum is None
@@ -30,7 +30,7 @@ def test_what_float32_does_not_hold_is_refused(value):
     values = np.zeros((2, 3))
     values[1, 2] = value
     with pytest.raises(DataError, match="1 of 6") as caught:
-        make_picture(values, "image.nii")
+        make_image(values, "image.nii")
     assert caught.value.file == "image.nii"
 
 

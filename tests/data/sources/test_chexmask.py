@@ -58,7 +58,7 @@ def test_rows_come_back_as_written_with_patients_by_name(tmp_path):
     assert dataset.class_names == ("background", "left_lung", "right_lung", "heart")
     assert dataset.cases == ("00000000_000", "00000001_001", "00000002_002")
     assert dataset.patients == ("00000000", "00000001", "00000002")
-    assert dataset.findings == ()
+    assert dataset.issues == ()
 
 
 def test_run_lengths_are_counted_from_one_row_by_row(tmp_path):
@@ -99,7 +99,7 @@ def test_names_that_recur_are_told_apart_by_their_folders(tmp_path):
     collection = find_chexmask(tmp_path)
     assert [case.patient for case in collection.cases] == ["patient00001"] * 2 + ["patient00002"]
     assert collection.cases[2].name == "CheXpert-v1.0_train_patient00002_study1_view1_frontal"
-    assert [str(finding) for finding in collection.findings] == [
+    assert [str(issue) for issue in collection.issues] == [
         "CheXpert-v1.0_train_patient00003_study1_view1_frontal: a row of the table without an "
         "image, left out"
     ]
@@ -142,7 +142,7 @@ def test_rows_without_images_and_unreliable_rows_are_left_out(folder):
     write_png(folder / "images_001" / "images" / "00000009_000.png", chest_case(0)[0])
     collection = find_chexmask(folder)
     assert [case.name for case in collection.cases] == ["00000000_000", "00000003_003"]
-    assert [str(finding) for finding in collection.findings] == [
+    assert [str(issue) for issue in collection.issues] == [
         "00000009_000: an image that no table names, left out",
         "00000001_001: a row of the table without an image, left out",
         "00000002_002: a row with a Dice RCA (Mean) below 0.7, left out",

@@ -38,7 +38,7 @@ def make_masks(labels):
 
 
 def lines(dataset):
-    return [str(finding) for finding in dataset.findings]
+    return [str(issue) for issue in dataset.issues]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_good_cases_come_back_as_they_were_stored(folder):
     assert dataset.name == "cx_seg"
     assert dataset.class_names == ("background", "left_lung", "right_lung", "heart")
     assert dataset.cases == dataset.patients == ("a", "b", "c")
-    assert dataset.findings == ()
+    assert dataset.issues == ()
     assert dataset.preparation.intensity_maximum == 255.0
     for index in range(3):
         image, labels = draw_case(SIZE, seed=0, case_index=index)
@@ -75,7 +75,7 @@ def test_the_full_release_is_found_too(tmp_path):
     (tmp_path / "notes").mkdir()
     assert_holds(find_cx_seg(tmp_path), written, (3, 1, 2))
     (tmp_path / "1.2.0" / "original.dcm").unlink()
-    assert [str(finding) for finding in find_cx_seg(tmp_path).findings] == [
+    assert [str(issue) for issue in find_cx_seg(tmp_path).issues] == [
         "1.2.0: a folder without original.dcm, left out"
     ]
     path = tmp_path / "1.2.1" / "heart.png"
@@ -150,7 +150,7 @@ def test_a_narrow_seam_between_organs_is_not_told(folder):
     assert heart.sum() > 100 and beside.any()
     left[tuple(np.argwhere(beside)[0])] = True
     write_case(folder, "c", image, [left, right, heart])
-    assert load_folder(folder).findings == ()
+    assert load_folder(folder).issues == ()
 
 
 def test_masks_without_an_image_are_told(folder):
@@ -161,7 +161,7 @@ def test_masks_without_an_image_are_told(folder):
     assert lines(dataset) == [
         f"b: a mask of {organ} without an image, left out, as are 1 more" for organ in CHEST_ORGANS
     ]
-    assert {finding.kind for finding in dataset.findings} == {"unlisted"}
+    assert {issue.kind for issue in dataset.issues} == {"unlisted"}
 
 
 def test_other_files_are_passed_over(folder):
@@ -241,13 +241,13 @@ def test_a_damaged_file_is_refused(folder, part):
 def test_the_release_of_cx_seg_loads_with_its_known_faults():
     dataset = load_folder(REAL_FOLDER)
     assert len(dataset.cases) == 160
-    swaps = [str(finding) for finding in dataset.findings if finding.kind == "swapped"]
+    swaps = [str(issue) for issue in dataset.issues if issue.kind == "swapped"]
     assert swaps == [
         "1.2.410.200048.10757.20170517111459: the masks of left_lung and heart were swapped, "
         "put right"
     ]
-    overlaps = [finding for finding in dataset.findings if finding.kind == "overlap"]
-    assert len(overlaps) == len(dataset.findings) - len(swaps) == 10
+    overlaps = [issue for issue in dataset.issues if issue.kind == "overlap"]
+    assert len(overlaps) == len(dataset.issues) - len(swaps) == 10
     # The shares that the release's description states, overlaps given to the heart.
     shares = np.bincount(dataset.labels.ravel()) / dataset.labels.size
     np.testing.assert_allclose(shares, [0.670, 0.104, 0.129, 0.096], atol=0.003)

@@ -86,10 +86,10 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path, find, monkeypatch):
         find(tmp_path)
 
 
-def test_cases_left_out_for_one_reason_are_one_finding():
+def test_cases_left_out_for_one_reason_are_one_issue():
     assert left_out([], "an image") == ()
     (one,) = left_out(["a"], "an image without a mask")
     assert str(one) == "a: an image without a mask, left out"
     (many,) = left_out(["a", "b", "c"], "an image without a mask")
     assert str(many) == "a: an image without a mask, left out, as are 2 more"
-    assert many.kind == "unlisted" and not many.spoils
+    assert many.kind == "unlisted" and not many.is_fatal

@@ -75,7 +75,7 @@ def test_masks_without_an_image_are_told(tmp_path):
     write_label_folders(tmp_path)
     (tmp_path / "images" / "slide-1.png").unlink()
     collection = find_folders(tmp_path, SHAPES)
-    assert [str(finding) for finding in collection.findings] == [
+    assert [str(issue) for issue in collection.issues] == [
         "slide-1: a mask without an image, left out"
     ]
 

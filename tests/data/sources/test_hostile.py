@@ -33,7 +33,7 @@ def read_collection(name, folder):
     try:
         collection = find_collection(name, folder, SHAPES if name == "folders" else None)
         is_broken = any(case.error is not None for case in collection.cases)
-        assert is_broken or collection.findings or len(collection.cases) >= NUM_CASES[name]
+        assert is_broken or collection.issues or len(collection.cases) >= NUM_CASES[name]
         assert len(set(collection.class_names)) == len(collection.class_names)
         assert len(collection.folds) in (0, len(collection.cases))
     except (DataError, ConfigurationError) as error:

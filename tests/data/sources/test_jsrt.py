@@ -54,7 +54,7 @@ def test_raw_images_are_loaded_with_labels_and_pixel_sizes(tmp_path):
     np.testing.assert_allclose(dataset.images[0, :, :, 0], shown[::32, ::32] / 4095, atol=0.35)
     # 2048 pixels of 0.175 mm become 64.
     np.testing.assert_allclose(dataset.pixel_sizes, 0.175 * 32)
-    assert dataset.findings == ()
+    assert dataset.issues == ()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_masks_without_an_image_are_told(tmp_path):
     image = tmp_path / "All247images" / "JPCLN002.IMG"
     image.unlink()
     collection = find_jsrt(tmp_path)
-    assert [str(finding) for finding in collection.findings] == [
+    assert [str(issue) for issue in collection.issues] == [
         "JPCLN002: masks without an image, left out"
     ]
 

@@ -14,7 +14,7 @@ def test_both_lungs_come_back_as_written(tmp_path):
     assert dataset.cases == ("MCUCXR_0001_0", "MCUCXR_0002_1", "MCUCXR_0003_0")
     assert dataset.patients == dataset.cases
     assert dataset.has_whole_organs
-    assert dataset.findings == ()
+    assert dataset.issues == ()
 
 
 def test_the_left_lung_is_on_the_viewers_right(tmp_path):

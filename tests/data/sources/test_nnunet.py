@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from darts_adv_tf.data.formats.decoded_image import Picture
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.loading import load
 from darts_adv_tf.data.preparation import Preparation
 from darts_adv_tf.data.sources.nnunet import find_nnunet, join_channels
@@ -106,7 +106,7 @@ def test_images_without_labels_are_left_out_and_test_images_are_not_looked_at(tm
     write_png(tmp_path / "imagesTs" / "case_009_0000.png", np.eye(4, dtype=np.uint8))
     collection = find_nnunet(tmp_path)
     assert [case.name for case in collection.cases] == ["case_000", "case_003"]
-    assert [str(finding) for finding in collection.findings] == [
+    assert [str(issue) for issue in collection.issues] == [
         "case_001: an image without labels, left out, as are 1 more"
     ]
 
@@ -157,7 +157,7 @@ def test_channels_of_two_sizes_are_refused(tmp_path):
 )
 def test_channels_of_formats_with_other_bounds_are_brought_to_one(maxima, expected, bound):
     pixels = np.full((2, 3, 1), 51, np.uint8)
-    joined = join_channels([Picture(pixels, maximum) for maximum in maxima], ("a", "b"))
+    joined = join_channels([DecodedImage(pixels, maximum) for maximum in maxima], ("a", "b"))
     assert joined.intensity_maximum == bound
     np.testing.assert_allclose(joined.pixels[1, 2], expected)
 

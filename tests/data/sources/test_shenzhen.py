@@ -14,16 +14,16 @@ def test_both_lungs_are_one_class(tmp_path, mask_dir):
     # Stored as RGB with equal channels.
     assert dataset.images.shape[-1] == 1
     assert not dataset.has_whole_organs
-    assert dataset.findings == ()
+    assert dataset.issues == ()
 
 
-def test_images_without_a_mask_are_left_out_and_told_in_one_finding(tmp_path):
+def test_images_without_a_mask_are_left_out_and_reported_in_one_issue(tmp_path):
     written = write_shenzhen(tmp_path, 6)
     for number in (2, 4, 6):
         (tmp_path / "mask" / f"CHNCXR_{number:04}_1_mask.png").unlink()
     (tmp_path / "CXR_png" / "CHNCXR_0005_0.png").unlink()
     collection = find_shenzhen(tmp_path)
-    assert [str(finding) for finding in collection.findings] == [
+    assert [str(issue) for issue in collection.issues] == [
         "CHNCXR_0002_1: an image without a mask, left out, as are 2 more",
         "CHNCXR_0005_0: a mask without an image, left out",
     ]

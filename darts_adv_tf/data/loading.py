@@ -19,6 +19,7 @@ from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.nifti import INFLATED_FILES
 from darts_adv_tf.data.preparation import Preparation, merge_masks
 from darts_adv_tf.system.errors import ConfigurationError, DataError
+from darts_adv_tf.system.memory import format_gibibytes, memory_bytes
 
 Progress = Callable[[int, int], None]
 """Called after each case with the number of cases done and of all."""
@@ -249,12 +250,12 @@ def _raise_if_any_fatal(readings: list[Reading], num_cases: int) -> None:
 
 def _check_memory(num_cases: int, preparation: Preparation, num_channels: int) -> None:
     size = num_cases * preparation.image_size**2 * (4 * num_channels + 1)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = memory_bytes()
     if size > memory:
         raise ConfigurationError(
             "All images are held in memory while a run trains.",
             received=f"{num_cases} cases at --image_size={preparation.image_size}, "
-            f"{size / 2**30:.1f} GiB, of {memory / 2**30:.1f} GiB of memory",
+            f"{format_gibibytes(size)}, of {format_gibibytes(memory)} of memory",
             remedy="Lower --image_size, or name fewer cases by --cases.",
         )
 

@@ -1,11 +1,9 @@
 """What a run will cost on this machine: its steps, its whole time and its memory."""
 
 import dataclasses
-import os
 import statistics
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -15,14 +13,13 @@ from darts_adv_tf.run.components import Builder
 from darts_adv_tf.run.given_architecture import given_genotype
 from darts_adv_tf.run.phase import Step, retrain_step, search_step, set_graph_optimizer
 from darts_adv_tf.search_space.genotype import Genotype
+from darts_adv_tf.system.memory import format_gibibytes, memory_bytes, peak_memory_bytes
 from darts_adv_tf.terminal.progress import format_duration
 
 NUM_MEASURED_STEPS = {"search": 3, "retrain": 5}
 """Steps after the first."""
 LARGE_SHARE = 0.8
 """Of the memory: what a run still adds, such as its evaluation, and other programs need some."""
-# What a container or a batch system allows, as version 2 and 1 of Linux's control groups tell it.
-_MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _WHAT_IS_NOT_IN_IT = (
     "Without the start of Python and TensorFlow, checkpoints, figures, evaluation and export."
 )
@@ -103,8 +100,8 @@ def estimate_run(config: RunConfig) -> Estimate:
     return Estimate(
         loading_seconds,
         tuple(phases),
-        _peak_bytes(),
-        _memory_bytes(),
+        peak_memory_bytes(),
+        memory_bytes(),
         _gpu_peak_bytes(builder.strategy),
         is_genotype_known=config.command == "train" or len(phases) == 1,
     )
@@ -124,11 +121,11 @@ def estimate_table(estimate: Estimate) -> str:
     lines.append(_row("whole run", total=format_duration(estimate.total_seconds)))
     share = estimate.peak_bytes / estimate.memory_bytes
     lines.append(
-        f"peak memory: {_gibibytes(estimate.peak_bytes)} of "
-        f"{_gibibytes(estimate.memory_bytes)} ({share:.0%})"
+        f"peak memory: {format_gibibytes(estimate.peak_bytes)} of "
+        f"{format_gibibytes(estimate.memory_bytes)} ({share:.0%})"
     )
     for index, peak in enumerate(estimate.gpu_peak_bytes):
-        lines.append(f"peak memory of GPU {index}: {_gibibytes(peak)}")
+        lines.append(f"peak memory of GPU {index}: {format_gibibytes(peak)}")
     lines.append(_WHAT_IS_NOT_IN_IT)
     if not estimate.is_genotype_known:
         lines.append(_WHICH_GENOTYPE)
@@ -189,22 +186,6 @@ def _median_seconds(step: Step, numbers: Iterable[int]) -> float:
     return statistics.median(seconds)
 
 
-def _peak_bytes() -> int:
-    # Not getrusage: what it reports outlasts exec, and so may be the peak of the parent process.
-    lines = Path("/proc/self/status").read_text().splitlines()
-    (kibibytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    return int(kibibytes) * 1024
-
-
-def _memory_bytes() -> int:
-    """What the machine has, or less where the process is held to less."""
-    sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for path in map(Path, _MEMORY_LIMITS):
-        if path.exists() and (limit := path.read_text().strip()).isdecimal():
-            sizes.append(int(limit))
-    return min(sizes)
-
-
 def _gpu_peak_bytes(strategy: tf.distribute.Strategy) -> tuple[int, ...]:
     names = [device.rpartition("device:")[-1] for device in strategy.extended.worker_devices]
     return tuple(
@@ -216,7 +197,3 @@ def _gpu_peak_bytes(strategy: tf.distribute.Strategy) -> tuple[int, ...]:
 
 def _row(name: str, first: str = "", each: str = "", num_steps: str = "", total: str = "") -> str:
     return f"{name:16}{first:>12}{each:>10}{num_steps:>8}{total:>11}"
-
-
-def _gibibytes(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"

@@ -18,6 +18,7 @@ from darts_adv_tf.plots.alpha_plot import draw_op_weights
 from darts_adv_tf.plots.genotype_plot import draw_cell
 from darts_adv_tf.plots.overlays import draw_overlays
 from darts_adv_tf.run.components import Builder
+from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
 from darts_adv_tf.training.checkpoint import Checkpoints, Part, folder_of
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
@@ -165,8 +166,8 @@ class _Epochs:
         """How the test cases fare at this moment, for curves: nothing is decided by it."""
         values = iou(self._confusion(list(self._builder.split.test))[0])
         return {
-            "test/mean_iou": float(mean_over_present(values)),
-            "test/mean_iou_organs": float(mean_over_present(values[1:])),
+            metric_names.TEST_MEAN_IOU: float(mean_over_present(values)),
+            metric_names.TEST_MEAN_IOU_ORGANS: float(mean_over_present(values[1:])),
         }
 
     def _draw_architecture(self, done: int) -> None:
@@ -183,7 +184,8 @@ class _Epochs:
         name = "val" if self._phase == "search" else "train"
         dataset, val = self._builder.dataset, list(self._builder.split.val)
         confusion, predictions = self._confusion(val)
-        figures = {f"{name}/mean_iou": float(mean_over_present(iou(confusion)))}
+        metric = metric_names.VAL_MEAN_IOU if name == "val" else metric_names.TRAIN_MEAN_IOU
+        figures = {metric: float(mean_over_present(iou(confusion)))}
         self._monitor.scalars(done, figures)
         few = val[:NUM_PICTURED_CASES]
         picture = draw_overlays(

@@ -27,6 +27,7 @@ from darts_adv_tf.search_space.genotype import GENOTYPE_FILE, Genotype, load_gen
 from darts_adv_tf.serving.exporting import export_segmenter
 from darts_adv_tf.system.errors import ConfigurationError, DataError, UserError
 from darts_adv_tf.terminal.closing_table import files_table, metrics_table, warnings_table
+from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.checkpoint import folder_of, restore_segmenter
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
 
@@ -128,7 +129,11 @@ def search(builder: Builder) -> Genotype:
         print(f"search: done before, see {path}")
         return load_genotype(path)
     trainer = builder.make_search_trainer()
-    shown = ("loss/segmentation", "loss/discriminator", "loss/validation")
+    shown = (
+        metric_names.SEGMENTATION_LOSS,
+        metric_names.DISCRIMINATOR_LOSS,
+        metric_names.VALIDATION_LOSS,
+    )
     train_phase("search", builder, search_step(builder, trainer), trainer.parts, shown)
     genotype = trainer.architecture.derive()
     keep_genotype(builder, genotype)
@@ -151,9 +156,9 @@ def retrain(builder: Builder, genotype: Genotype | None) -> keras.Model:
         The segmenter of the last epoch: the test cases select nothing.
     """
     trainer = builder.make_trainer(genotype)
-    shown = ("loss/segmentation",)
+    shown = (metric_names.SEGMENTATION_LOSS,)
     if "discriminator" in trainer.parts:
-        shown += ("loss/adversarial", "loss/discriminator")
+        shown += (metric_names.ADVERSARIAL_LOSS, metric_names.DISCRIMINATOR_LOSS)
     train_phase("retrain", builder, retrain_step(builder, trainer), trainer.parts, shown)
     return trainer.parts["segmenter"]
 

@@ -15,6 +15,7 @@ from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.loading import match_range
 from darts_adv_tf.serving.model_description import ModelDescription
 from darts_adv_tf.system.errors import ConfigurationError, DataError
+from darts_adv_tf.system.memory import memory_bytes
 
 GRAPH_FILE = "saved_model.pb"
 SIGNATURE = "serving_default"
@@ -94,7 +95,7 @@ class ServedModel:
             remedy="Shrink the picture, or use a machine with more memory.",
         )
         # Where memory is promised beyond what there is, using it would end the whole process.
-        if _needed_bytes(picture, len(self.class_names)) > _memory():
+        if _needed_bytes(picture, len(self.class_names)) > memory_bytes():
             raise out_of_memory
         try:
             return self._answer(self._prepare(picture, file), file)
@@ -285,10 +286,6 @@ def _needed_bytes(picture: DecodedImage, num_classes: int) -> int:
     """At least: the image and the scores, each also in the copy that it is made from."""
     height, width, num_channels = picture.pixels.shape
     return 4 * 2 * height * width * (num_channels + num_classes)
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _told(specs: Mapping[str, tf.TensorSpec]) -> str:

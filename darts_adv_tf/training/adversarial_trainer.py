@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import AdversarialGame, Batch, SegmenterPass
 from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates
+from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
 
 
@@ -66,13 +67,13 @@ class AdversarialTrainer(Trainer):
         losses = gradients.losses
         updates = [*segmenter_pass.updates, *gradients.discriminator_updates]
         return (by_theta, by_phi, updates), {
-            "loss/segmentation": losses.segmentation,
-            "loss/adversarial": losses.adversarial,
-            "loss/discriminator": losses.discriminator,
-            "accuracy/real": losses.real_accuracy,
-            "accuracy/fake": losses.fake_accuracy,
-            "gradient_norm/segmenter": segmenter_norm,
-            "gradient_norm/discriminator": discriminator_norm,
+            metric_names.SEGMENTATION_LOSS: losses.segmentation,
+            metric_names.ADVERSARIAL_LOSS: losses.adversarial,
+            metric_names.DISCRIMINATOR_LOSS: losses.discriminator,
+            metric_names.REAL_ACCURACY: losses.real_accuracy,
+            metric_names.FAKE_ACCURACY: losses.fake_accuracy,
+            metric_names.SEGMENTER_GRADIENT_NORM: segmenter_norm,
+            metric_names.DISCRIMINATOR_GRADIENT_NORM: discriminator_norm,
         }
 
     def _move_players(

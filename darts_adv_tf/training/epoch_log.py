@@ -14,17 +14,16 @@ import numpy as np
 
 from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES
 from darts_adv_tf.system.files import remove_leftovers, write_text
+from darts_adv_tf.training.metric_names import IN_EPOCH_LOG
 
 EPOCHS_FILES = {"search": "epochs_search.csv", "retrain": "epochs_retrain.csv"}
 """By phase: columns `epoch`, `seconds` (of its steps, the first of which builds the graph), and
-figures, `FIGURES` among them."""
+metrics, means of a step's `IN_EPOCH_LOG` among them."""
 
 ALPHA_FILE = "alpha.csv"
 """A row an epoch, kind of cell and edge: the weight (softmax) of each operation there."""
 
 CELL_KINDS = ("normal", "reduction")
-FIGURES = ("loss/", "accuracy/", "second_order/")
-"""How the names of the figures of a step begin of which a table has the means."""
 
 
 class History:
@@ -56,7 +55,7 @@ class History:
             # Others are left out of the training too, or end it.
             if all(map(math.isfinite, figures.values())):
                 for name, value in figures.items():
-                    if name.startswith(FIGURES):
+                    if name.startswith(IN_EPOCH_LOG):
                         self._figures.setdefault(name, []).append(value)
             return figures
 

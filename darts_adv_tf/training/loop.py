@@ -12,6 +12,7 @@ import numpy as np
 from darts_adv_tf.system import interruption
 from darts_adv_tf.system.errors import CheckpointError, NonFiniteError
 from darts_adv_tf.terminal.progress import Progress
+from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.checkpoint import Checkpoints, differences
 from darts_adv_tf.training.checkpoint_store import Checkpoint
 from darts_adv_tf.training.collapse import CollapseWatch
@@ -166,10 +167,10 @@ class TrainingLoop:
         if is_first:
             print(f"{self.name}: first step after {seconds:.1f} s", flush=True)
         if self._num_left_out:
-            figures["steps_left_out"] = self._num_left_out
-        self.monitor.scalars(done, figures | {"seconds/step": seconds})
+            figures[metric_names.STEPS_LEFT_OUT] = self._num_left_out
+        self.monitor.scalars(done, figures | {metric_names.SECONDS_PER_STEP: seconds})
         self._watch(done, figures, progress)
-        progress.update(done, {key.split("/")[-1]: figures[key] for key in self.shown})
+        progress.update(done, {metric_names.short_name(key): figures[key] for key in self.shown})
         if done in self._epochs:
             try:
                 self._watch(done, self.end_epoch(self._epochs[done], done), progress)

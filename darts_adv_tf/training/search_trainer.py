@@ -20,6 +20,7 @@ from darts_adv_tf.networks.plugin import OwnSegmenter
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.tf_graph.call_in_training import Tensors
 from darts_adv_tf.tf_graph.replicas import sum_over_replicas
+from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
 from darts_adv_tf.training.trainer import (
     Metrics,
@@ -155,12 +156,15 @@ class SearchTrainer(AdversarialTrainer):
             scale = self.unroll_rate * self.game.adversarial_weight
             gradient = [each / scale for each in gradient]
         self._apply(self.architecture_optimizer, gradient, self.architecture.trainable_variables)
-        metrics = {"loss/validation": result.objective, "gradient_norm/architecture": norm}
+        metrics = {
+            metric_names.VALIDATION_LOSS: result.objective,
+            metric_names.ARCHITECTURE_GRADIENT_NORM: norm,
+        }
         if result.second_order and self.objective == "discriminator":
             first = tf.linalg.global_norm(sum_over_replicas(result.first_order))
             second = tf.linalg.global_norm(sum_over_replicas(result.second_order))
             ratio = tf.math.divide_no_nan(self.unroll_rate * second, first)
-            metrics["second_order/ratio"] = self._everywhere(ratio)
+            metrics[metric_names.SECOND_ORDER_RATIO] = self._everywhere(ratio)
         return metrics
 
     def _compare_second_order(self, train_batch: Batch, val_batch: Batch) -> Metrics:
@@ -177,8 +181,8 @@ class SearchTrainer(AdversarialTrainer):
         cosine = tf.math.divide_no_nan(product, norms)
         norm_ratio = tf.math.divide_no_nan(tf.norm(difference), tf.norm(exact))
         return {
-            "second_order/cosine_of_finite_difference": self._everywhere(cosine),
-            "second_order/norm_ratio_of_finite_difference": self._everywhere(norm_ratio),
+            metric_names.FINITE_DIFFERENCE_COSINE: self._everywhere(cosine),
+            metric_names.FINITE_DIFFERENCE_NORM_RATIO: self._everywhere(norm_ratio),
         }
 
 

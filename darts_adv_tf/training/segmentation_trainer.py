@@ -5,6 +5,7 @@ import tensorflow as tf
 from darts_adv_tf.adversarial.game import Batch
 from darts_adv_tf.adversarial.losses import segmentation_loss
 from darts_adv_tf.tf_graph.call_in_training import call_in_training
+from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
 
 
@@ -43,7 +44,7 @@ class SegmentationTrainer(Trainer):
             logits, updates = call_in_training(self.segmenter, theta, batch.images)
             loss = tf.reduce_sum(segmentation_loss(batch.labels, logits)) / self.global_batch_size
         by_theta, norm = self._sum_up(tape.gradient(loss, theta))
-        metrics = {"loss/segmentation": loss, "gradient_norm/segmenter": norm}
+        metrics = {metric_names.SEGMENTATION_LOSS: loss, metric_names.SEGMENTER_GRADIENT_NORM: norm}
         finite = are_finite(metrics)
         self._keep(updates, finite)
         self._apply(

@@ -123,17 +123,6 @@ def test_the_steps_measured(compare_every, num_steps, made, comparison_seconds, 
     )
 
 
-def test_a_process_may_be_held_to_less_than_the_machine_has(tmp_path, monkeypatch):
-    everything = estimation._memory_bytes()
-    (tmp_path / "version_2").write_text("max\n")
-    (tmp_path / "version_1").write_text(f"{GIBIBYTE // 4}\n")
-    paths = [tmp_path / name for name in ("version_2", "absent")]
-    monkeypatch.setattr(estimation, "_MEMORY_LIMITS", paths)
-    assert estimation._memory_bytes() >= everything
-    monkeypatch.setattr(estimation, "_MEMORY_LIMITS", [*paths, tmp_path / "version_1"])
-    assert estimation._memory_bytes() == GIBIBYTE // 4
-
-
 def test_the_flag_is_the_commands_and_not_the_configurations(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     argv = ["--seed=3", "--workdir=here"]

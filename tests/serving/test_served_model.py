@@ -218,8 +218,8 @@ def test_lack_of_memory_is_told_of_the_picture(foreign, error, monkeypatch):
 def test_more_than_the_whole_memory_is_not_even_tried(foreign, monkeypatch):
     model = ServedModel(foreign)
     picture = picture_of(scene())
-    monkeypatch.setattr(served_model, "_memory", lambda: 4 * 2 * 32 * 32 * 3)
+    monkeypatch.setattr(served_model, "memory_bytes", lambda: 4 * 2 * 32 * 32 * 3)
     assert model.predict(picture, "x.png").shape == (32, 32)
-    monkeypatch.setattr(served_model, "_memory", lambda: 4 * 2 * 32 * 32 * 3 - 1)
+    monkeypatch.setattr(served_model, "memory_bytes", lambda: 4 * 2 * 32 * 32 * 3 - 1)
     with pytest.raises(DataError, match="fit into memory"):
         model.predict(picture, "x.png")

@@ -16,18 +16,24 @@ from darts_adv_tf.reproduction.report.content import Content
 from darts_adv_tf.reproduction.statistics import Interval
 from darts_adv_tf.search_space.genotype import PRIMITIVES
 from darts_adv_tf.terminal.printable import printable
+from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.epoch_log import CELL_KINDS
 
 CURVES = {
-    "search": ("loss/validation", "loss/segmentation", "loss/adversarial", "loss/discriminator"),
+    "search": (
+        metric_names.VALIDATION_LOSS,
+        metric_names.SEGMENTATION_LOSS,
+        metric_names.ADVERSARIAL_LOSS,
+        metric_names.DISCRIMINATOR_LOSS,
+    ),
     "retrain": (
-        "test/mean_iou",
-        "test/mean_iou_organs",
-        "loss/segmentation",
-        "loss/adversarial",
-        "loss/discriminator",
-        "accuracy/real",
-        "accuracy/fake",
+        metric_names.TEST_MEAN_IOU,
+        metric_names.TEST_MEAN_IOU_ORGANS,
+        metric_names.SEGMENTATION_LOSS,
+        metric_names.ADVERSARIAL_LOSS,
+        metric_names.DISCRIMINATOR_LOSS,
+        metric_names.REAL_ACCURACY,
+        metric_names.FAKE_ACCURACY,
     ),
 }
 """By phase, the figures of curves.csv."""

@@ -19,21 +19,22 @@ from darts_adv_tf.reproduction.report.embedding import (
 from darts_adv_tf.reproduction.report.wording import arm_label, backbone_label, model_label
 from darts_adv_tf.reproduction.results import RunResult
 from darts_adv_tf.search_space.genotype import CellEdges
+from darts_adv_tf.training import metric_names
 
 CELL_WIDTH = 900
 OVERLAY_WIDTH = 720
 
 DISCRIMINATOR_FIGURES = {
-    "share of true masks taken for true": "accuracy/real",
-    "share of predictions found out": "accuracy/fake",
-    "adversarial loss, λ · −log g": "loss/adversarial",
+    "share of true masks taken for true": metric_names.REAL_ACCURACY,
+    "share of predictions found out": metric_names.FAKE_ACCURACY,
+    "adversarial loss, λ · −log g": metric_names.ADVERSARIAL_LOSS,
 }
 CELL_TITLES = {"normal": "Normal cell", "reduction": "Reduction cell"}
 
 
 def curves(content: Content, backbone: str) -> str:
     """The test figure over retraining; a sentence where nobody measured it."""
-    bands = _bands(content, backbone, "test/mean_iou")
+    bands = _bands(content, backbone, metric_names.TEST_MEAN_IOU)
     name = backbone_label(backbone)
     if not bands:
         return "<p>No run measured its test cases during retraining (--test_every).</p>"

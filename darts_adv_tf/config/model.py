@@ -1,15 +1,15 @@
 """The two players."""
 
 import dataclasses
-import re
 
 from darts_adv_tf.config.setting import check_fields, setting
+from darts_adv_tf.system.entry_point import is_entry_point
 from darts_adv_tf.system.errors import ConfigurationError
 
 BACKBONES = ("unet", "fcn32s")
+OF_CELLS = ("nas", "random")
 RESNETS = ("resnet10", "resnet18", "resnet50")
-OWN_BACKBONE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
-"""A Python entry point, module:function."""
+DISCRIMINATORS = (*OF_CELLS, *RESNETS, "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +31,9 @@ class ModelConfig:
     discriminator: str = setting(
         "nas",
         "Discriminator, D in the paper: nas, derived from --genotype; random, a random "
-        "architecture (--random_draw); resnet10, resnet18 or resnet50; none, no adversarial "
+        "architecture (--random_draw); resnet10, resnet18 or resnet50; <module>:<function>, your "
+        "own Python function that returns a Keras model (docs/extending.md); none, no adversarial "
         "training.",
-        choices=("nas", "none", "random", *RESNETS),
         train_only=True,
         set_by_matrix=True,
         essential=True,
@@ -73,12 +73,17 @@ class ModelConfig:
 
     def __post_init__(self):
         check_fields(self)
-        if self.backbone not in BACKBONES and not re.fullmatch(OWN_BACKBONE, self.backbone):
-            raise ConfigurationError(
-                f"--backbone must be {', '.join(BACKBONES)} or <module>:<function>.",
-                received=f"--backbone={self.backbone}",
-                remedy="See docs/own_segmenter.md for a segmenter of your own.",
-            )
+        for flag, names, document in (
+            ("backbone", BACKBONES, "docs/own_segmenter.md for a segmenter"),
+            ("discriminator", DISCRIMINATORS, "docs/extending.md for a discriminator"),
+        ):
+            value = getattr(self, flag)
+            if value not in names and not is_entry_point(value):
+                raise ConfigurationError(
+                    f"--{flag} must be {', '.join(names)}, or <module>:<function>.",
+                    received=f"--{flag}={value}",
+                    remedy=f"See {document} of your own.",
+                )
         if self.discriminator_channels % 2:
             raise ConfigurationError(
                 "--discriminator_channels must be even: a factorized reduction has two paths with "

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from darts_adv_tf.config.data import AugmentationConfig, DataConfig
-from darts_adv_tf.config.model import RESNETS, ModelConfig
+from darts_adv_tf.config.model import OF_CELLS, RESNETS, ModelConfig
 from darts_adv_tf.config.plain_values import fixed_values_of, plain_values
 from darts_adv_tf.config.reliability import CollapseConfig, ReliabilityConfig
 from darts_adv_tf.config.setting import (
@@ -89,12 +89,11 @@ class RunConfig:
         return fixed_values_of(cls, settings) if isinstance(settings, Mapping) else settings
 
     def _check_image_size(self):
-        if self.model.discriminator == "none":
-            return
         if self.model.discriminator in RESNETS:
             self._check_single_pixel(
                 RESNET_REDUCTION + 1, f"--discriminator={self.model.discriminator}"
             )
+        if self.model.discriminator not in OF_CELLS:
             return
         num_halvings = 1 + self.model.discriminator_cells.count("R")
         if self.data.image_size < 2**num_halvings:
@@ -149,7 +148,7 @@ class RunConfig:
     def _check_search(self):
         if self.model.discriminator != "nas":
             raise ConfigurationError(
-                "--discriminator must be nas in a search.",
+                "--discriminator must be nas in a search, which finds its cells.",
                 received=f"--discriminator={self.model.discriminator}",
                 remedy="Train without a search by: python -m darts_adv_tf.train "
                 f"--discriminator={self.model.discriminator}",

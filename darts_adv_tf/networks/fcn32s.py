@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.networks.initializers import he_normal_initializers
 from darts_adv_tf.networks.padding import CropPadding, PadToMultiple
+from darts_adv_tf.tf_graph.initializers import he_normal_initializers
 
 # VGG-16, configuration D: convolutions a block, and their channels as multiples of the width.
 NUM_CONVOLUTIONS = (2, 2, 3, 3, 3)

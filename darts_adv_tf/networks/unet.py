@@ -5,8 +5,8 @@ N batch, H, W height and width, K classes.
 
 import keras
 
-from darts_adv_tf.networks.initializers import he_normal_initializers
 from darts_adv_tf.networks.padding import CropPadding, PadToMultiple
+from darts_adv_tf.tf_graph.initializers import he_normal_initializers
 
 NUM_POOLINGS = 4
 

@@ -10,20 +10,24 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import AdversarialGame
 from darts_adv_tf.config import DistributionConfig, RunConfig
-from darts_adv_tf.config.model import RESNETS
 from darts_adv_tf.data.augmentation import Augmentation, mirrored_classes
 from darts_adv_tf.data.batches import BatchStream, epoch_ends
 from darts_adv_tf.data.collection import Collection
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.split import Split
-from darts_adv_tf.networks.cell_discriminator import DerivedDiscriminator, SearchDiscriminator
-from darts_adv_tf.networks.registry import find_backbone
-from darts_adv_tf.networks.resnet_discriminator import ResNetDiscriminator
+from darts_adv_tf.networks.cell_discriminator import SearchDiscriminator
+from darts_adv_tf.networks.registry import (
+    DISCRIMINATOR_NAME,
+    DiscriminatorSettings,
+    find_discriminator,
+    find_segmenter,
+)
 from darts_adv_tf.run.data_components import DataBuilder
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.search_space.genotype import NUM_INTERMEDIATE_NODES, Genotype
 from darts_adv_tf.system.cluster import read_cluster
 from darts_adv_tf.system.devices import make_gather, make_strategy, share_cores
+from darts_adv_tf.system.entry_point import is_entry_point
 from darts_adv_tf.system.errors import ConfigurationError
 from darts_adv_tf.tf_graph.ordered_sum import order_sums
 from darts_adv_tf.tf_graph.workers import join_workers
@@ -54,7 +58,11 @@ class Builder:
     def __init__(self, config: RunConfig, continues_run: bool = False):
         self.config = config
         self._data = DataBuilder(config, continues_run)
-        self._build_segmenter = find_backbone(config.model.backbone)
+        self._build_segmenter = find_segmenter(config.model.backbone)
+        # Evaluation and export do without it, and without its module.
+        self._build_discriminator = (
+            None if continues_run else find_discriminator(config.model.discriminator)
+        )
         tf.config.experimental.enable_op_determinism()
         order_sums()
         # Evaluation and export need one device, whatever the run was trained on.
@@ -140,7 +148,9 @@ class Builder:
         training = self.config.training
         with self.strategy.scope():
             keras.utils.set_random_seed(self.config.seed)
-            game = self._make_game(SearchDiscriminator(**self._discriminator_arguments))
+            discriminator = SearchDiscriminator(**self._discriminator_arguments)
+            discriminator.build((None, *self._mask_shape))
+            game = self._make_game(discriminator)
             return SearchTrainer(
                 game,
                 Architecture(name="architecture"),
@@ -149,6 +159,7 @@ class Builder:
                 training.architecture_gradient,
                 training.effective_unroll_rate,
                 objective=training.architecture_objective,
+                checks_tangent=is_entry_point(self.config.model.backbone),
                 **self._trainer_arguments,
             )
 
@@ -173,33 +184,43 @@ class Builder:
             return AdversarialTrainer(game, learning_rate, **self._trainer_arguments)
 
     def _make_discriminator(self, genotype: Genotype | None) -> keras.layers.Layer | None:
-        """The one that a segmenter is trained against, not built yet."""
-        model = self.config.model
-        if model.discriminator in RESNETS:
-            return ResNetDiscriminator(
-                int(model.discriminator.removeprefix("resnet")),
-                # As many as the first cell of a searched one puts out.
-                NUM_INTERMEDIATE_NODES * model.discriminator_channels,
-                model.discriminator_normalization,
-                name="discriminator",
-            )
-        if genotype is None:
+        """The one that a segmenter is trained against; None where it is trained alone."""
+        if self._build_discriminator is None:
             return None
-        return DerivedDiscriminator(genotype, **self._discriminator_arguments)
+        model = self.config.model
+        settings = DiscriminatorSettings(
+            # As many as the first cell of a searched one puts out.
+            width=NUM_INTERMEDIATE_NODES * model.discriminator_channels,
+            channels=model.discriminator_channels,
+            cell_pattern=model.discriminator_cells,
+            normalization=model.discriminator_normalization,
+            seed=self.config.seed,
+            genotype=genotype,
+        )
+        return self._build_discriminator(self._mask_shape, self._num_classes, settings)
 
-    def _make_game(self, discriminator) -> AdversarialGame:
+    @property
+    def _num_classes(self) -> int:
+        return len(self.dataset.class_names)
+
+    @property
+    def _sees_images(self) -> bool:
+        return self.config.model.discriminator_input == "images_and_masks"
+
+    @property
+    def _mask_shape(self) -> tuple[int, int, int]:
+        """(H, W, channels) of what the discriminator judges."""
         _, height, width, image_channels = self.dataset.images.shape
-        num_classes = len(self.dataset.class_names)
-        sees_images = self.config.model.discriminator_input == "images_and_masks"
-        channels = num_classes + image_channels * sees_images
-        discriminator.build((None, height, width, channels))
+        return height, width, self._num_classes + image_channels * self._sees_images
+
+    def _make_game(self, discriminator: keras.layers.Layer) -> AdversarialGame:
         return AdversarialGame(
             self.make_segmenter(),
             discriminator,
-            num_classes,
+            self._num_classes,
             self.config.training.adversarial_weight,
             self.config.training.batch_size,
-            sees_images,
+            self._sees_images,
         )
 
     def _make_augmentation(self) -> Augmentation | None:
@@ -217,8 +238,7 @@ class Builder:
             "channels": model.discriminator_channels,
             "cell_pattern": model.discriminator_cells,
             "normalization": model.discriminator_normalization,
-            # Keras would count it, over all that the process makes, and checkpoints go by names.
-            "name": "discriminator",
+            "name": DISCRIMINATOR_NAME,
         }
 
     @property

@@ -1,6 +1,41 @@
-"""The initial weights of the discriminator."""
+"""Initial weights, and what they are drawn from."""
+
+import contextlib
+import random
+from collections.abc import Iterator
 
 import keras
+import numpy as np
+
+
+def he_normal_initializers(seed: int) -> Iterator[keras.initializers.Initializer]:
+    """Yields He-normal initializers without end, each with its own seed derived from `seed`.
+
+    One seed for all layers would give two layers of one shape the same weights.
+
+    Reference: He et al., Delving Deep into Rectifiers, ICCV 2015: variance 2 / fan-in.
+    """
+    sequence = np.random.SeedSequence(seed)
+    while True:
+        (child,) = sequence.spawn(1)
+        yield keras.initializers.HeNormal(seed=int(child.generate_state(1)[0]))
+
+
+@contextlib.contextmanager
+def seeded(seed: int, stream: int) -> Iterator[None]:
+    """Seeds what Keras, NumPy and TensorFlow draw from with an independent stream of `seed`.
+
+    Afterwards Python and NumPy continue as if nothing had been drawn, so that what is drawn later,
+    such as alpha's initial values, does not depend on what is drawn here.
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    (stream_seed,) = np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1)
+    keras.utils.set_random_seed(int(stream_seed))
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
 
 
 def convolution_uniform(fan_in: int) -> keras.initializers.Initializer:

@@ -16,7 +16,6 @@ from darts_adv_tf.adversarial.game import (
     Batch,
     SegmenterPass,
 )
-from darts_adv_tf.networks.plugin import OwnSegmenter
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.tf_graph.call_in_training import Tensors
 from darts_adv_tf.tf_graph.replicas import sum_over_replicas
@@ -47,6 +46,8 @@ class SearchTrainer(AdversarialTrainer):
         unroll_rate: eta of Eq. 9.
         strategy: See `Trainer`.
         objective: What alpha descends; see `AdversarialGame.architecture_objective`.
+        checks_tangent: Whether to compare the segmenter's derivatives forwards and backwards
+            before the first step, since TensorFlow may lack one of a user's own operations.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class SearchTrainer(AdversarialTrainer):
         unroll_rate: float,
         strategy: tf.distribute.Strategy,
         objective: ArchitectureObjective = "discriminator",
+        checks_tangent: bool = False,
     ):
         super().__init__(game, learning_rate, strategy)
         self.architecture = architecture
@@ -68,8 +70,7 @@ class SearchTrainer(AdversarialTrainer):
         self.architecture_optimizer = make_optimizer(architecture_learning_rate, beta_1=0.5)
         self.architecture_optimizer.build(architecture.trainable_variables)
         self._compare = self.on_replicas(self._compare_second_order)
-        # The program's own segmenters are known to have a tangent.
-        self._needs_trial = isinstance(game.segmenter, OwnSegmenter)
+        self._needs_trial = checks_tangent
 
     @property
     def parts(self):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.networks.registry import find_backbone
+from darts_adv_tf.networks.registry import find_segmenter
 from darts_adv_tf.networks.unet import build_unet
 from darts_adv_tf.system.errors import ConfigurationError
 from darts_adv_tf.training.checkpoint import Checkpoints
@@ -189,7 +189,7 @@ def module(tmp_path, monkeypatch):
 
 
 def build(name, seed=0, width=4):
-    backbone = find_backbone(name if ":" in name else f"my_nets:{name}")
+    backbone = find_segmenter(name if ":" in name else f"my_nets:{name}")
     return backbone(IMAGE_SHAPE, NUM_CLASSES, width=width, seed=seed)
 
 
@@ -283,7 +283,7 @@ def test_a_module_may_lie_in_a_package():
 
 
 def test_the_built_in_backbones_keep_their_names():
-    assert find_backbone("unet") is build_unet
+    assert find_segmenter("unet") is build_unet
 
 
 @pytest.mark.parametrize(
@@ -308,22 +308,32 @@ def test_the_built_in_backbones_keep_their_names():
             "raising_when_called",
             ("must run without an error", "self.no_such_layer(images)", "AttributeError"),
         ),
-        ("without_width", ("is called by name", "width", "(image_shape, num_classes, seed)")),
-        ("layer", ("is a keras.Model", "Conv2D")),
+        (
+            "without_width",
+            (
+                "must take image_shape, num_classes, width, seed by name",
+                "width",
+                "(image_shape, num_classes, seed)",
+            ),
+        ),
+        ("layer", ("must be a keras.Model", "Conv2D")),
         ("two_outputs", ("one input, the images, and one output", "2 outputs")),
         ("two_inputs", ("one input, the images, and one output", "2 inputs")),
         ("pair", ("one output", "tuple")),
-        ("one_class_too_few", ("one map a class", "(None, 12, 10, 2)", "(None, 12, 10, 3)")),
+        ("one_class_too_few", ("one map per class", "(None, 12, 10, 2)", "(None, 12, 10, 3)")),
         ("smaller", ("of the image's size", "(None, 10, 8, 3)")),
         ("doubled", ("of the image's size", "(2, 24, 20, 3)")),
         ("frozen", ("weights that training can change", "no trainable variable")),
-        ("idle", ("a part in the logits", "no gradient by idle/conv2d_2/kernel")),
+        (
+            "idle",
+            ("every trainable weight", "no gradient with respect to idle/conv2d_2/kernel"),
+        ),
         ("twins", ("name of its own", "twins/twin/kernel")),
         ("softmax", ("logits, not probabilities", "summing to 1", "Leave out the softmax")),
         ("sigmoid", ("logits, not probabilities", "Leave out the sigmoid")),
-        ("infinite", ("first logits are finite", "720 of 720")),
-        ("half", ("Weights and logits are float32", "float16")),
-        ("regularized", ("no other loss", "1 losses", "kernel_regularizer")),
+        ("infinite", ("must have finite logits", "720 of 720")),
+        ("half", ("must have weights and logits of type float32", "float16")),
+        ("regularized", ("must have no loss of its own", "1 losses", "kernel_regularizer")),
         ("constrained", ("Adam", "constraint")),
     ],
 )

@@ -128,7 +128,7 @@ def test_retraining_takes_the_derived_discriminator():
 
 
 def test_training_alone_takes_none():
-    trainer = Builder(CONFIG).make_trainer(None)
+    trainer = Builder(of_train(discriminator="none")).make_trainer(None)
     assert type(trainer) is SegmentationTrainer
     assert (trainer.global_batch_size, float(trainer.segmenter_optimizer.learning_rate)) == (
         2,
@@ -171,7 +171,7 @@ def test_the_seed_decides_everything():
 def test_every_training_starts_from_the_same_segmenter():
     """So that a comparison of discriminators is one of nothing else."""
     builder = Builder(CONFIG)
-    alone = builder.make_trainer(None).segmenter
+    alone = arm("none").make_trainer(None).segmenter
     against = builder.make_trainer(GENOTYPE).game.segmenter
     assert alone is not against
     assert_equal(arrays(against), arrays(alone))

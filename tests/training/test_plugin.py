@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import AdversarialGame
-from darts_adv_tf.networks.plugin import OwnSegmenter
-from darts_adv_tf.networks.registry import find_backbone
+from darts_adv_tf.networks.plugin import UserModel
+from darts_adv_tf.networks.registry import find_segmenter
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.system.errors import ConfigurationError
 from darts_adv_tf.tf_graph.call_in_training import call_in_training
@@ -53,9 +53,9 @@ def make_model(image_shape, num_classes, width, extra_layers=()):
 def make_segmenter(*extra_layers):
     shape = (SIZE, SIZE, CHANNELS)
     if not extra_layers:
-        return find_backbone(f"{__name__}:normalized")(shape, CLASSES, width=4, seed=0)
+        return find_segmenter(f"{__name__}:normalized")(shape, CLASSES, width=4, seed=0)
     model = make_model(shape, CLASSES, 4, extra_layers)
-    return OwnSegmenter(model.inputs, model.outputs[0])
+    return UserModel(model.inputs, model.outputs[0])
 
 
 def make_trainer(kind, segmenter=None):
@@ -72,7 +72,7 @@ def make_trainer(kind, segmenter=None):
         return AdversarialTrainer(game, LEARNING_RATE, **data)
     architecture = Architecture(name="architecture")
     rates = LEARNING_RATE, LEARNING_RATE, kind, LEARNING_RATE
-    return SearchTrainer(game, architecture, *rates, **data)
+    return SearchTrainer(game, architecture, *rates, **data, checks_tangent=True)
 
 
 def step(trainer, cases):

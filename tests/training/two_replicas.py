@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import AdversarialGame
 from darts_adv_tf.networks.cell_discriminator import SearchDiscriminator
-from darts_adv_tf.networks.plugin import OwnSegmenter
+from darts_adv_tf.networks.plugin import UserModel
 from darts_adv_tf.networks.resnet_discriminator import ResNetDiscriminator
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.system.errors import ConfigurationError
@@ -75,7 +75,7 @@ def two_convolutions() -> TinySegmenter:
     return segmenter
 
 
-def with_statistics(synchronized: bool, dropout: float) -> OwnSegmenter:
+def with_statistics(synchronized: bool, dropout: float) -> UserModel:
     """A segmenter as a user might bring it."""
     images = keras.Input((SIZE, SIZE, CHANNELS), dtype="float64")
     features = images
@@ -88,7 +88,7 @@ def with_statistics(synchronized: bool, dropout: float) -> OwnSegmenter:
         keras.layers.Conv2D(CLASSES, 1, dtype="float64"),
     ):
         features = layer(features)
-    return OwnSegmenter(images, features)
+    return UserModel(images, features)
 
 
 def make_trainer(
@@ -114,6 +114,7 @@ def make_trainer(
             unroll_rate=1e-2,
             strategy=strategy,
             objective=objective,
+            checks_tangent=isinstance(segmenter, UserModel),
         )
 
 

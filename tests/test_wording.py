@@ -21,8 +21,6 @@ FOLDERS_TO_DO = (
     "adversarial",
     "cli",
     "config",
-    "data",
-    "evaluation",
     "networks",
     "reproduction",
     "run",
@@ -67,17 +65,17 @@ def error_classes() -> frozenset[str]:
 
 
 @cache
-def positions_of_rules() -> dict[tuple[Path | None, str], int]:
-    """Where functions take their rule, by name; private ones also by the file they are for."""
-    positions = {}
+def positions_of_rules() -> dict[tuple[Path | None, str], int | None]:
+    """Where functions take their rule, by file and name; under no file, what others may call."""
+    positions: dict[tuple[Path | None, str], int | None] = {}
     for path, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 parameters = [argument.arg for argument in node.args.args]
                 taken = [name for name in parameters if name not in ("self", "cls")]
-                if "rule" in taken and node.name != "__init__":
-                    file = path if node.name.startswith("_") else None
-                    positions[file, node.name] = taken.index("rule")
+                positions[path, node.name] = taken.index("rule") if "rule" in taken else None
+                if "rule" in taken and not node.name.startswith("_"):
+                    positions[None, node.name] = taken.index("rule")
     return positions
 
 
@@ -108,7 +106,7 @@ def texts(node: ast.expr, path: Path) -> Iterator[str]:
     match node:
         case ast.Constant(value=str(text)):
             yield text
-        case ast.JoinedStr(values=values):
+        case ast.JoinedStr(values=values) if "{rule}" not in ast.unparse(node):
             yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in values)
         case ast.IfExp(body=body, orelse=orelse):
             yield from texts(body, path)
@@ -122,8 +120,8 @@ def texts(node: ast.expr, path: Path) -> Iterator[str]:
             # A parameter is checked where the function is called.
             if not values and name != "rule":
                 yield f"(unknown: {name})"
-        case ast.Attribute(attr="rule"):
-            # That of another error, checked where it was raised first.
+        case ast.Attribute(attr="rule") | ast.JoinedStr():
+            # That of another error or of the caller, checked there.
             yield from ()
         case _:
             yield f"(unknown: {ast.unparse(node)[:80]})"

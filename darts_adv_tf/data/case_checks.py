@@ -40,12 +40,12 @@ def check_sizes(picture: DecodedImage, masks: np.ndarray, case: Case) -> None:
     shape = picture.pixels.shape[:2]
     if masks.shape[1:] != shape:
         raise SizeMismatch(
-            "A mask is as large as its image.",
+            "A mask must be as large as its image.",
             received="mask {1}x{0}, image {3}x{2} (width x height)".format(
                 *masks.shape[1:], *shape
             ),
             file=case.files[-1] if case.files else case.name,
-            remedy="Restore the mask at the image's size, or take the case out of the data set.",
+            remedy="Resize the mask to its image, or remove the case from the data set.",
         )
 
 

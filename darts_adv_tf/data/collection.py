@@ -92,7 +92,7 @@ class Collection:
         for case in self.cases:
             if case.name in seen:
                 raise DataError(
-                    "Each case has a name of its own.",
+                    "Each case must have a unique name.",
                     received=f"{case.name} for a second time",
                     file=case.files[0] if case.files else None,
                     remedy="Rename one of the two files.",
@@ -133,7 +133,7 @@ class Collection:
         unknown = [name for name in organs if name not in self.class_names[1:]]
         if unknown or len(set(organs)) != len(organs):
             raise ConfigurationError(
-                f"--classes names classes of {self.name}, each once, without the background.",
+                f"--classes must name classes of {self.name}, each once, without the background.",
                 received=f"--classes={','.join(organs)}",
                 remedy=f"Choose from {', '.join(self.class_names[1:])}.",
             )

@@ -96,15 +96,14 @@ def with_intensity_bounds(collection: Collection, preparation: Preparation) -> P
             _check_memory(len(collection.cases), preparation, picture.pixels.shape[-1])
             if picture.intensity_maximum is None and preparation.normalization == "range":
                 raise ConfigurationError(
-                    "Intensities are divided by the largest that their file format can hold, and "
-                    "this format bounds none.",
-                    received=f"{case.files[0]}, --normalization=range",
+                    "--normalization=range must be used with formats that bound intensities.",
+                    received=f"{case.files[0]}, whose format does not",
                     remedy="Use --normalization=percentile, or --normalization=window with "
                     "--window=<low>,<high>.",
                 )
             return dataclasses.replace(preparation, intensity_maximum=picture.intensity_maximum)
     raise first or DataError(
-        "A data set holds at least one case.", received=f"no case of {collection.name}"
+        "A data set must hold at least one case.", received=f"no case of {collection.name}"
     )
 
 
@@ -240,11 +239,11 @@ def _raise_if_any_fatal(readings: list[Reading], num_cases: int) -> None:
         if reading.case.name == next(iter(cases))
     }
     raise DataError(
-        "Every case can be used for training.",
+        "All cases must be usable for training.",
         received=f"{len(cases)} of {num_cases} cases that cannot" + "".join(shown),
         file=file,
-        remedy="Mend these cases or take them out of the data set; "
-        "python -m darts_adv_tf.verify shows all of them.",
+        remedy="Repair these cases or remove them from the data set; "
+        "python -m darts_adv_tf.verify lists all of them.",
     )
 
 
@@ -253,7 +252,7 @@ def _check_memory(num_cases: int, preparation: Preparation, num_channels: int) -
     memory = memory_bytes()
     if size > memory:
         raise ConfigurationError(
-            "All images are held in memory while a run trains.",
+            "All images must fit into memory during training.",
             received=f"{num_cases} cases at --image_size={preparation.image_size}, "
             f"{format_gibibytes(size)}, of {format_gibibytes(memory)} of memory",
             remedy="Lower --image_size, or name fewer cases by --cases.",

@@ -58,16 +58,16 @@ def split_at_random(patients: Sequence[str], train_cases: int, seed: int) -> Spl
     """
     if train_cases < 2:
         raise ConfigurationError(
-            "The search needs two training cases or more: it halves them into train and val.",
+            "There must be at least two training cases: the search halves them into train and val.",
             received=f"train_cases={train_cases}",
             remedy="Raise --train_cases.",
         )
     num_cases = len(patients)
     if train_cases >= num_cases:
         raise DataError(
-            "The training cases leave at least one case of the data set for the test.",
+            "The training cases must leave at least one test case.",
             received=f"train_cases={train_cases} of {num_cases} cases",
-            remedy=f"Add cases to the data set, or set --train_cases below {num_cases}.",
+            remedy=f"Add cases to the data set, or lower --train_cases below {num_cases}.",
         )
     groups = _shuffled_groups(patients, range(num_cases), seed)
     half = (train_cases + 1) // 2
@@ -93,9 +93,9 @@ def split_into_folds(patients: Sequence[str], num_folds: int, fold: int, seed: i
     groups = _shuffled_groups(patients, range(len(patients)), seed)
     if len(groups) < num_folds:
         raise DataError(
-            "Each fold holds at least one patient.",
+            "Each fold must hold at least one patient.",
             received=f"--num_folds={num_folds}, {len(groups)} patients",
-            remedy=f"Use --num_folds={len(groups)} or less.",
+            remedy=f"Lower --num_folds to {len(groups)} or less.",
         )
     folds = _deal(groups, num_folds)
     test = set(folds[fold])
@@ -117,9 +117,9 @@ def split_by_source(patients: Sequence[str], folds: Sequence[str], fold: int, se
     names = sorted(set(folds))
     if not 0 <= fold < len(names):
         raise ConfigurationError(
-            "--split=source takes a fold of a data set that comes in folds.",
-            received=f"--fold={fold}, and the folds {', '.join(names) or '(none)'}",
-            remedy="Leave out --split for a random split, or use --split=folds.",
+            "--split=source must be used with a fold that the data set defines.",
+            received=f"--fold={fold}; the data set's folds: {', '.join(names) or '(none)'}",
+            remedy="Choose an existing --fold, or use --split=random or --split=folds.",
         )
     test = [index for index, name in enumerate(folds) if name == names[fold]]
     training = [index for index, name in enumerate(folds) if name != names[fold]]
@@ -150,7 +150,11 @@ def read_cases_csv(path: str | Path, dataset: Dataset) -> Split:
     listed.require_known(dataset.cases)
     unlisted = [case for case in dataset.cases if case not in listed.parts]
     if unlisted:
-        raise _refuse(path, f"{len(unlisted)} case(s) missing, the first is {unlisted[0]}")
+        raise _refuse(
+            path,
+            f"{len(unlisted)} case(s) missing, the first is {unlisted[0]}",
+            "Use the data set that the run was started with, or start a new work directory.",
+        )
     return listed.split(dataset, seed=None)
 
 
@@ -206,7 +210,9 @@ class ListedCases:
         for line, case in enumerate(self.parts, start=2):
             if case not in known:
                 raise _refuse(
-                    self.path, f"line {line}: case {case}, which the data set does not hold"
+                    self.path,
+                    f"line {line}: case {case}, which the data set does not hold",
+                    "Use the data set that the list was made for, or remove the line.",
                 )
 
     def split(self, dataset: Dataset, seed: int | None) -> Split:
@@ -264,19 +270,18 @@ def _checked(train: Sequence[int], val: Sequence[int], test: Sequence[int]) -> S
     for name, cases in (("train", train), ("val", val), ("test", test)):
         if not cases:
             raise DataError(
-                "A split has at least one case each to train, to validate and to test.",
-                received=f"no {name} case, since a patient's cases stay together",
+                "A split must have at least one train, one val and one test case.",
+                received=f"no {name} case; cases of one patient stay together",
                 remedy="Add patients, or change --train_cases.",
             )
     return Split(*(tuple(sorted(part)) for part in (train, val, test)))
 
 
-def _refuse(path: str | Path, received: object) -> DataError:
+def _refuse(path: str | Path, received: object, remedy: str = "Correct the file.") -> DataError:
     return DataError(
-        "A list of cases has the columns case,split and names each case of the data set once, "
-        "as train, val or test; a third column may be patient.",
+        "A list of cases must have the columns case,split[,patient] and name each case of the data "
+        "set once, as train, val or test.",
         received=received,
         file=path,
-        remedy="Use the data set that the list was made for; for a run, or start a new work "
-        "directory.",
+        remedy=remedy,
     )

@@ -88,7 +88,7 @@ def evaluate_segmenter(
     for name, cases in (("test", split.test), ("training", split.train_and_val)):
         if not cases:
             raise DataError(
-                "An evaluation needs a test case to measure and a training case for the baseline.",
+                "An evaluation must have at least one test case and one training case.",
                 received=f"no {name} case",
                 remedy="Change --train_cases, or add cases to the data set.",
             )
@@ -150,9 +150,9 @@ def predict_labels(segmenter: Segmenter, images: np.ndarray, batch_size: int = 8
             )
         if not np.isfinite(scores).all():
             raise NonFiniteError(
-                "A segmenter answers with finite numbers.",
+                "The segmenter's output must be finite.",
                 received=f"infinity or nan for images {start} to {start + len(batch) - 1}",
-                remedy="Train it again, with a smaller --learning_rate.",
+                remedy="Train it again with a lower --learning_rate.",
             )
         predictions[start : start + len(batch)] = scores.argmax(axis=-1)
     return predictions

@@ -41,10 +41,10 @@ def check_size(height: int, width: int, num_channels: int, path: str | Path) -> 
     """
     if min(height, width, num_channels) < 1 or height * width * num_channels > MAXIMUM_VALUES:
         raise DataError(
-            f"An image has 1 to {MAXIMUM_VALUES:,} values, pixels times channels.",
+            f"An image must have 1 to {MAXIMUM_VALUES:,} values (pixels times channels).",
             received=f"{width} x {height} pixels, {num_channels} channel(s)",
             file=path,
-            remedy="Copy the file again from its source, or take the case out of the data set.",
+            remedy="Resize the image, or remove the case from the data set.",
         )
 
 
@@ -73,9 +73,9 @@ def make_image(
         num_wrong = values.size - np.count_nonzero(np.isfinite(values))
         if num_wrong:
             raise DataError(
-                "Every intensity is a finite number that fits in 32 bits.",
-                received=f"{num_wrong} of {values.size} that are infinite or not a number",
+                "Intensities must be finite and fit into float32.",
+                received=f"{num_wrong} of {values.size} intensities that are infinite or NaN",
                 file=path,
-                remedy="Replace these values, or take the case out of the data set.",
+                remedy="Replace these values, or remove the case from the data set.",
             )
     return DecodedImage(values, intensity_maximum, spacing)

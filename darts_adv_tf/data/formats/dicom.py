@@ -35,7 +35,7 @@ _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _MAXIMUM_INFLATED = 2**28
 """Twice `picture.MAXIMUM_VALUES` of 16 bits; a few kilobytes can inflate to any size."""
 
-_CONVERT = "Export the image anew, as a grey image of one frame with 8 or 16 bits."
+_CONVERT = "Export the image again, as a grey image of one frame with 8 or 16 bits."
 
 
 def starts_as_dicom(head: bytes) -> bool:
@@ -113,10 +113,10 @@ def _read_dataset(content: bytes, path: str | Path) -> "Dataset":
         or "DirectoryRecordSequence" in dataset
     ):
         raise DataError(
-            "A DICOM file holds an image.",
+            "A DICOM file must hold an image.",
             received="a DICOMDIR, which only lists other files",
             file=path,
-            remedy="Name the image files themselves, or take the DICOMDIR out of the folder.",
+            remedy="Name the image files themselves, or remove the DICOMDIR from the folder.",
         )
     dataset.file_meta = dataset_module.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
@@ -129,16 +129,16 @@ def _check_header(dataset: "Dataset", path: str | Path) -> None:
 
     for keyword in ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated", "PixelData"):
         if dataset.get(keyword) is None:
-            raise refuse("A DICOM file holds an image.", f"no element {keyword}")
+            raise refuse("A DICOM file must hold an image.", f"no element {keyword}")
     num_samples = int(dataset.get("SamplesPerPixel") or 1)
     check_size(int(dataset.Rows), int(dataset.Columns), num_samples, path)
     num_frames = int(dataset.get("NumberOfFrames") or 1)
     if num_frames != 1:
-        raise refuse("A DICOM image has one frame.", f"{num_frames} frames")
+        raise refuse("A DICOM image must have one frame.", f"{num_frames} frames")
     photometric = str(dataset.PhotometricInterpretation)
     if photometric not in ("MONOCHROME1", "MONOCHROME2") or num_samples != 1:
         raise refuse(
-            "A DICOM image is grey, MONOCHROME1 or MONOCHROME2.",
+            "A DICOM image must be grey: MONOCHROME1 or MONOCHROME2.",
             f"{photometric}, {num_samples} sample(s) per pixel",
         )
     allocated = int(dataset.BitsAllocated)
@@ -146,7 +146,7 @@ def _check_header(dataset: "Dataset", path: str | Path) -> None:
     high = int(dataset.get("HighBit", stored - 1))
     if allocated not in (8, 16) or not 1 <= stored <= allocated or high != stored - 1:
         raise refuse(
-            "A DICOM image has 8 or 16 bits allocated, and the lowest of them stored.",
+            "A DICOM image must have 8 or 16 bits allocated, with the lowest ones stored.",
             f"{allocated} allocated, {stored} stored, the highest bit {high}",
         )
     # Decoding relies on them, and not all files have them.

@@ -60,10 +60,10 @@ def decode_pixels(dataset: "Dataset", path: str | Path) -> np.ndarray:
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     if syntax not in SYNTAXES:
         raise DataError(
-            "A DICOM image is uncompressed, or compressed as JPEG, JPEG-LS, JPEG 2000 or RLE.",
+            "A DICOM image must be uncompressed, or compressed as JPEG, JPEG-LS, JPEG 2000 or RLE.",
             received=f"the transfer syntax {dataset.file_meta.TransferSyntaxUID.name[:64]}",
             file=path,
-            remedy="Export the image anew, uncompressed.",
+            remedy="Export the image again, uncompressed.",
         )
     decoder = SYNTAXES[syntax]
     shape = int(dataset.Rows), int(dataset.Columns)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from darts_adv_tf.data.formats.decoded_image import DecodedImage, make_image
-from darts_adv_tf.data.formats.regular_file import COPY_AGAIN, open_to_decode
+from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.system.errors import DataError
 
 SIDE = 2048
@@ -36,10 +36,10 @@ def read_jsrt_raw(path: str | Path) -> DecodedImage:
         content = stream.read(NUM_BYTES + 1)
     if len(content) != NUM_BYTES:
         raise DataError(
-            f"A raw image of JSRT has exactly {NUM_BYTES:,} bytes, 2048 x 2048 of 16 bits.",
+            f"A raw JSRT image must have exactly {NUM_BYTES:,} bytes: 2048 x 2048 of 16 bits.",
             received=f"{Path(path).stat().st_size:,} bytes",
             file=path,
-            remedy=COPY_AGAIN,
+            remedy="Copy the file again if it is cut off, or convert it to PNG.",
         )
     densities = np.frombuffer(content, ">u2").reshape(SIDE, SIDE)
     intensities = INTENSITY_MAXIMUM - np.minimum(densities, INTENSITY_MAXIMUM)

@@ -22,9 +22,9 @@ def import_medical(name: str) -> ModuleType:
         module = importlib.import_module(name)
     except ImportError as error:
         raise ConfigurationError(
-            "DICOM and NIfTI files need additional packages.",
+            "pydicom and nibabel must be installed to read DICOM and NIfTI files.",
             received=f"{package} cannot be imported ({error})",
-            remedy="pip install -r requirements-medical.txt",
+            remedy="Run pip install -r requirements-medical.txt",
         ) from error
     for logger_name in (package, f"{package}.global"):
         logging.getLogger(logger_name).setLevel(logging.CRITICAL + 1)

@@ -20,7 +20,7 @@ import numpy as np
 from darts_adv_tf.data.formats.decoded_image import DecodedImage, check_size, make_image
 from darts_adv_tf.data.formats.inflated import LARGEST_KEPT_BYTES, InflatedFiles
 from darts_adv_tf.data.formats.medical_packages import import_medical
-from darts_adv_tf.data.formats.regular_file import COPY_AGAIN, open_to_decode
+from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.system.errors import DataError
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -144,7 +144,7 @@ def read_nifti_mask(path: str | Path, slice_index: int = 0) -> np.ndarray:
 
 def _no_labels(received: str, path: str | Path) -> DataError:
     return DataError(
-        "A label image holds a whole number from 0 to 65535 a pixel.",
+        "A label image must hold a whole number from 0 to 65535 in each pixel.",
         received=received,
         file=path,
         remedy="Store the labels as 8-bit or 16-bit integers, without scaling.",
@@ -184,8 +184,8 @@ def _read_header(stream: BinaryIO, path: str | Path) -> _Volume:
     magic = bytes(header["magic"])[:2]
     if magic != b"n+":
         raise DataError(
-            "A NIfTI file holds header and image together (.nii or .nii.gz).",
-            received="a header alone, with its image in another file",
+            "A NIfTI file must hold header and image together (.nii or .nii.gz).",
+            received="only a header; its image is in another file",
             file=path,
             remedy="Convert the pair of files to one .nii file.",
         )
@@ -210,10 +210,10 @@ def _read_header(stream: BinaryIO, path: str | Path) -> _Volume:
     offset = int(header.get_data_offset())
     if min(shape) < 1 or num_all > MAXIMUM_VOLUME_BYTES or not num_bytes <= offset <= 2**30:
         raise DataError(
-            f"A volume has up to {MAXIMUM_VOLUME_BYTES:,} bytes.",
+            f"A volume must have at most {MAXIMUM_VOLUME_BYTES:,} bytes.",
             received=f"{num_all:,} bytes from byte {offset} on",
             file=path,
-            remedy=COPY_AGAIN,
+            remedy="Crop or split the volume; if it is not that large, its header is damaged.",
         )
     slope, intercept = header.get_slope_inter()
     scaling = None
@@ -272,10 +272,10 @@ def _read_slice(path: str | Path, slice_index: int) -> tuple[_Volume, np.ndarray
         volume = _read_header(stream, path)
         if not 0 <= slice_index < volume.num_slices:
             raise DataError(
-                "A slice of a volume is numbered from 0 on.",
+                "The slice must exist; slices are numbered from 0.",
                 received=f"slice {slice_index} of {volume.num_slices}",
                 file=path,
-                remedy="Name a slice that exists.",
+                remedy=f"Choose a slice from 0 to {volume.num_slices - 1}.",
             )
         stored_index = slice_index
         if volume.slice_axis in volume.reversed_axes:

@@ -102,7 +102,7 @@ def read_mask(path: str | Path) -> np.ndarray:
     picture = read_raster(path)
     if picture.pixels.shape[2] != 1 or picture.intensity_maximum is None:
         raise DataError(
-            "A mask is grey, of 8 or 16 bits.",
+            "A mask must be grey, with 8 or 16 bits.",
             received=f"{picture.pixels.dtype}, {picture.pixels.shape[2]} channel(s)",
             file=path,
             remedy="Convert the mask to 8-bit grey.",
@@ -147,7 +147,7 @@ def read_index_mask(path: str | Path) -> np.ndarray:
 
 def _refusal(received: str, path: str | Path) -> DataError:
     return DataError(
-        "A label image holds a number from 0 to 65535 a pixel, without loss.",
+        "A label image must hold a number from 0 to 65535 in each pixel, stored without loss.",
         received=received,
         file=path,
         remedy="Store the labels in an 8-bit or 16-bit grey PNG.",
@@ -201,10 +201,10 @@ def _refuse_pages(content: bytes, path: str | Path) -> None:
     except EOFError:
         return
     raise DataError(
-        "An image file holds one image.",
+        "An image file must hold one image.",
         received="an animation, or several pages",
         file=path,
-        remedy="Save the page that is meant as a file of its own.",
+        remedy="Save the page to use as a separate file.",
     )
 
 
@@ -226,8 +226,8 @@ def _to_picture(loaded: _Loaded, path: str | Path) -> DecodedImage:
         values, maximum = np.asarray(image), 255
     else:
         raise DataError(
-            "An image is grey or RGB.",
-            received=f"pixels of the kind {mode!r} in Pillow's words",
+            "An image must be grey or RGB.",
+            received=f"pixels of the Pillow mode {mode!r}",
             file=path,
             remedy="Convert the image to grey.",
         )
@@ -244,7 +244,7 @@ def _to_picture(loaded: _Loaded, path: str | Path) -> DecodedImage:
 
 def _refuse_transparency(path: str | Path) -> None:
     raise DataError(
-        "Every pixel of an image is opaque.",
+        "All pixels of an image must be opaque.",
         received="transparent pixels",
         file=path,
         remedy="Save the image without an alpha channel.",
@@ -281,7 +281,7 @@ def _deep_colour(loaded: _Loaded, path: str | Path) -> np.ndarray:
     values = cv2.imdecode(np.frombuffer(loaded.content, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16 or loaded.orientation != 1:
         raise DataError(
-            "An image of 16-bit colours is upright, and can be decoded by OpenCV.",
+            "A 16-bit colour image must be upright and readable by OpenCV.",
             received=f"EXIF orientation {loaded.orientation}",
             file=path,
             remedy="Convert the image to grey.",

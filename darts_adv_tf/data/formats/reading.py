@@ -71,10 +71,10 @@ def read_image(path: str | Path) -> DecodedImage:
     if name.endswith(DICOM_SUFFIXES) or starts_as_dicom(head):
         return read_dicom(path)
     raise DataError(
-        "A picture is a PNG, JPEG, TIFF, BMP, GIF, DICOM or NIfTI file, or a raw .IMG of JSRT.",
+        "An image must be a PNG, JPEG, TIFF, BMP, GIF, DICOM or NIfTI file, or a raw JSRT .IMG.",
         received=f"a file that begins with {head[:8]!r}",
         file=path,
-        remedy="Convert the file to one of these formats, or take it out of the data set.",
+        remedy="Convert the file to one of these formats, or remove it.",
     )
 
 
@@ -82,8 +82,8 @@ def _refuse_volumes(path: str | Path) -> None:
     number = num_slices(path)
     if number > 1:
         raise DataError(
-            "A picture is one image.",
+            "The file must hold one image.",
             received=f"a volume of {number} slices",
             file=path,
-            remedy="Use the volume as a data set of slices, or save the slice that is meant.",
+            remedy="Save the slice to use as a separate file.",
         )

@@ -15,8 +15,6 @@ MAXIMUM_BYTES = 2**29
 A decoder reads a picture's file whole; volumes, which it reads slice by slice, may be larger.
 """
 
-COPY_AGAIN = "Copy the file again from its source, or take the case out of the data set."
-
 _LONGEST_CAUSE = 300
 
 
@@ -44,27 +42,27 @@ def open_to_decode(
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             raise DataError(
-                "An image or mask is a regular file.",
+                "An image or mask must be a regular file.",
                 received=_kind_of(status.st_mode),
                 file=path,
-                remedy="Name a file, or take this out of the folder.",
+                remedy="Name a file, or remove this from the folder.",
             )
         if not 1 <= status.st_size <= maximum_bytes:
             raise DataError(
-                f"A file to decode has 1 to {maximum_bytes:,} bytes.",
+                f"A file to decode must have 1 to {maximum_bytes:,} bytes.",
                 received=f"{status.st_size:,} bytes",
                 file=path,
-                remedy=COPY_AGAIN,
+                remedy="Use a smaller file." if status.st_size else "Copy the file again.",
             )
         stream = open(path, "rb")  # noqa: SIM115 - closed by the block below
     except (OSError, ValueError) as error:
         if isinstance(error, UserError):
             raise
         raise DataError(
-            "Every image and mask can be read.",
+            "All images and masks must be readable.",
             received=getattr(error, "strerror", None) or error,
             file=path,
-            remedy="Restore the file, or its permission, or take the case out of the data set.",
+            remedy="Restore the file or its permissions, or remove the case from the data set.",
         ) from error
     with stream:
         try:
@@ -73,10 +71,11 @@ def open_to_decode(
             raise
         except Exception as error:
             raise DataError(
-                f"The file can be decoded as {kind}.",
+                f"The file must be readable as {kind}.",
                 received=_cause(error),
                 file=path,
-                remedy=COPY_AGAIN,
+                remedy="If the file is damaged, copy it again from its source; otherwise save it "
+                f"again as {kind}.",
             ) from error
 
 
@@ -93,8 +92,8 @@ def _kind_of(mode: int) -> str:
 
 def _cause(error: Exception) -> str:
     """One line, however much of the file a library put into its message."""
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    told = " ".join(told.split())
-    if len(told) > _LONGEST_CAUSE:
-        told = told[:_LONGEST_CAUSE] + " ..."
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    message = " ".join(message.split())
+    if len(message) > _LONGEST_CAUSE:
+        message = message[:_LONGEST_CAUSE] + " ..."
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

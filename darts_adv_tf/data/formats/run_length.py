@@ -39,11 +39,11 @@ def decode_run_length(
 
     def refuse(received: str) -> DataError:
         return DataError(
-            "A mask in run lengths is `start length start length ...`, counted from pixel 1, "
-            f"rising, within {width} x {height} pixels.",
+            "A run-length mask must be `start length start length ...`, counted from pixel 1, "
+            f"ascending, within {width} x {height} pixels.",
             received=f"{place}: {received}" if place else received,
             file=path,
-            remedy="Copy the table again from its source, or take the case out of it.",
+            remedy="Copy the table again from its source, or remove this row.",
         )
 
     # int() would take signs, underscores and the digits of all scripts.

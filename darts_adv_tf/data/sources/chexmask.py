@@ -59,7 +59,7 @@ def find_chexmask(data_dir: Path) -> Collection:
     Raises:
         DataError: If there is no table, a table is damaged, or no row has an image.
     """
-    require_folders((data_dir,), "A data set is read from a folder.", _REMEDY)
+    require_folders((data_dir,), "--data_dir must name a folder.", _REMEDY)
     tables = files_below(data_dir, (".csv",))
     images = _by_stem(files_below(data_dir, IMAGE_SUFFIXES))
     cases, without_image, unreliable, named, num_tables = [], [], [], set(), 0
@@ -97,7 +97,7 @@ def find_chexmask(data_dir: Path) -> Collection:
     without_row = [stem for stem, paths in images.items() for image in paths if image not in named]
     if not cases:
         raise DataError(
-            "A CheXmask folder holds a table with the columns "
+            "A CheXmask folder must hold a table with the columns "
             f"{', '.join((*MASK_COLUMNS, *SIZE_COLUMNS))} and one of {', '.join(IMAGE_COLUMNS)}, "
             "and images that it names.",
             received=f"{len(tables)} table(s), {num_tables} of them with these columns; "
@@ -219,10 +219,10 @@ def _find_image(identifier: str, images: dict[str, list[Path]], table: Path) -> 
         return None
     if len(chosen) > 1:
         raise DataError(
-            "A row of the table names one image.",
+            "A row of the table must name one image.",
             received=f"{chosen[0]} and {chosen[1]} for {identifier[:200]}",
             file=table,
-            remedy="Keep one of the two images below the folder.",
+            remedy="Keep only one of the two images.",
         )
     return chosen[0]
 
@@ -275,8 +275,8 @@ def _read(
 def _refuse(row: Sequence[str], received: str, path: Path) -> DataError:
     start = ",".join(field[:40] for field in row[:3])
     return DataError(
-        "A row of a table has a field a column: the image's name, numbers and run lengths.",
+        "A row of the table must have one field per column: image name, numbers, run lengths.",
         received=f"{received}, in the row that begins with {start}",
         file=path,
-        remedy="Copy the table again from its source, or take the row out.",
+        remedy="Copy the table again from its source, or remove the row.",
     )

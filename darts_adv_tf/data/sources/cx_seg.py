@@ -70,7 +70,7 @@ def _find_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[DataIssue, ..
     mask_dirs = {organ: data_dir / "mask" / organ for organ in chest.ORGANS}
     require_folders(
         (data_dir, image_dir, *mask_dirs.values()),
-        "A CX-SEG folder holds png/ and mask/left_lung/, mask/right_lung/, mask/heart/.",
+        "A CX-SEG folder must hold png/ and mask/left_lung/, mask/right_lung/, mask/heart/.",
         _REMEDY,
     )
     return find_cases(image_dir, mask_dirs, (".png",), _REMEDY)

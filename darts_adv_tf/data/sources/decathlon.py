@@ -34,7 +34,7 @@ def find_decathlon(data_dir: Path) -> Collection:
     """
     require_folders(
         (data_dir,),
-        "A data set is read from a folder.",
+        "--data_dir must name a folder.",
         f"Let --data_dir name the folder Task<number>_<name> that holds {FILE_NAME}.",
     )
     description = Description(data_dir / FILE_NAME)
@@ -56,12 +56,14 @@ def find_decathlon(data_dir: Path) -> Collection:
     cases = []
     for entry in description.sequence("training"):
         if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
-            raise description.refuse("'training' lists objects with 'image' and 'label'.", entry)
+            raise description.refuse(
+                "'training' must list objects with 'image' and 'label'.", entry
+            )
         image, label = (_path_within(description, entry[key]) for key in ("image", "label"))
         name = stem_of(image.name, IMAGE_SUFFIXES)
         if name is None:
             raise description.refuse(
-                f"An image ends in one of {', '.join(IMAGE_SUFFIXES)}.", entry["image"]
+                f"An image's name must end in one of {', '.join(IMAGE_SUFFIXES)}.", entry["image"]
             )
         cases += cases_or_error(name, make, name, image, label)
     return Collection(name="decathlon", class_names=meaning.class_names, cases=tuple(cases))
@@ -74,19 +76,21 @@ def _read_labels(description: Description) -> IndexMeaning:
     if not all(key.isascii() and key.isdigit() and len(key) <= 5 for key in labels) or not all(
         isinstance(name, str) and name.strip() for name in names
     ):
-        raise description.refuse("'labels' maps whole numbers to names.", labels)
+        raise description.refuse("'labels' must map whole numbers to names.", labels)
     by_value = {
         int(key): name for key, name in sorted(labels.items(), key=lambda pair: int(pair[0]))
     }
     if 0 not in by_value or len(by_value) != len(labels) or len(set(names)) != len(names):
-        raise description.refuse("'labels' names the background 0, and each value once.", labels)
+        raise description.refuse(
+            "'labels' must name the background 0, and each value once.", labels
+        )
     if not 2 <= len(by_value) <= MAXIMUM_CLASSES:
         raise description.refuse(
-            f"'labels' names 1 to {MAXIMUM_CLASSES - 1} classes besides the background.", labels
+            f"'labels' must name 1 to {MAXIMUM_CLASSES - 1} classes besides the background.", labels
         )
     del by_value[0]
     if "background" in by_value.values():
-        raise description.refuse("'labels' names 0 the background.", labels)
+        raise description.refuse("'labels' must give only 0 the name 'background'.", labels)
     return IndexMeaning(("background", *by_value.values()), tuple((v,) for v in by_value))
 
 
@@ -94,7 +98,7 @@ def _path_within(description: Description, text: object) -> Path:
     """The path of a file that dataset.json names, inside its folder."""
     folder = description.path.parent
     if not isinstance(text, str) or not text or "\0" in text or "\\" in text:
-        raise description.refuse("'training' names files by relative paths.", text)
+        raise description.refuse("'training' must name files by relative paths.", text)
     parts = PurePosixPath(text).parts
     path = folder.joinpath(*parts)
     try:
@@ -102,7 +106,7 @@ def _path_within(description: Description, text: object) -> Path:
     except (OSError, RuntimeError, ValueError):  # links in circles, or no text that can be a name
         is_inside = False
     if not is_inside:
-        raise description.refuse("The files of 'training' lie within the folder.", text)
+        raise description.refuse("The files of 'training' must be inside the folder.", text)
     return path
 
 
@@ -110,10 +114,10 @@ def _require_files(*paths: Path) -> None:
     for path in paths:
         if not is_file(path):
             raise DataError(
-                f"The files that {FILE_NAME} names are there.",
+                f"The files that {FILE_NAME} names must exist.",
                 received="no such file",
                 file=path,
-                remedy=f"Add the file, or take the case out of 'training' in {FILE_NAME}.",
+                remedy=f"Add the file, or remove the case from 'training' in {FILE_NAME}.",
             )
 
 
@@ -123,9 +127,9 @@ def _read(
     picture = read_plane(image, plane)
     if picture.pixels.shape[-1] != num_channels:
         raise DataError(
-            f"A case has the {num_channels} channel(s) that 'modality' names.",
+            f"A case must have the {num_channels} channel(s) that 'modality' names.",
             received=f"{picture.pixels.shape[-1]} channel(s)",
             file=image,
-            remedy=f"Mend 'modality' in {FILE_NAME}, or restore the image.",
+            remedy=f"Correct 'modality' in {FILE_NAME}, or restore the image.",
         )
     return picture, meaning.read(label, plane)

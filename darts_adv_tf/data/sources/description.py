@@ -40,7 +40,7 @@ class Description:
             # the name of a file.
             json.dumps(self._document, ensure_ascii=False).encode()
         if not isinstance(self._document, dict):
-            raise self.refuse("It holds a JSON object.", self._document)
+            raise self.refuse("The file must hold a JSON object.", self._document)
 
     def mapping(self, key: str) -> dict:
         """A part that is an object with at least one member.
@@ -74,7 +74,7 @@ class Description:
         """
         named = self.mapping(key)
         if set(named) != {str(index) for index in range(len(named))}:
-            raise self.refuse(f"{key!r} numbers the channels from 0 on.", list(named))
+            raise self.refuse(f"{key!r} must number the channels from 0.", list(named))
         return len(named)
 
     def refuse(self, rule: str, received: object) -> DataError:
@@ -84,15 +84,15 @@ class Description:
             f"{FILE_NAME}: {rule}",
             received=shown if len(shown) <= 200 else shown[:200] + " ...",
             file=self.path,
-            remedy="Mend the file as docs/datasets.md describes it.",
+            remedy="Correct the file as docs/datasets.md describes.",
         )
 
     def _part(self, key: str, kind: type, name: str):
         if key not in self._document:
-            raise self.refuse(f"There is a key {key!r}.", list(self._document))
+            raise self.refuse(f"The key {key!r} must be present.", list(self._document))
         part = self._document[key]
         if not isinstance(part, kind) or not part:
-            raise self.refuse(f"{key!r} is {name}, not empty.", part)
+            raise self.refuse(f"{key!r} must be {name} and not empty.", part)
         return part
 
 

@@ -59,10 +59,10 @@ def files_by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
             continue
         if stem in found:
             raise DataError(
-                "Each case has a name of its own.",
+                "Each case must have a unique name.",
                 received=f"{found[stem].name} and {path.name}",
                 file=folder,
-                remedy="Keep one of the two.",
+                remedy="Remove one of the two files.",
             )
         found[stem] = path
     return found
@@ -122,7 +122,7 @@ def list_folder(folder: Path) -> list[Path]:
         except UnicodeEncodeError as error:
             # Such a name could be neither printed nor written into cases.csv.
             raise DataError(
-                "The names of a data set's files are text in UTF-8.",
+                "File names of a data set must be valid UTF-8.",
                 received=os.fsencode(path.name),
                 file=folder,
                 remedy="Rename the file.",
@@ -145,8 +145,8 @@ def left_out(names: Sequence[str], what: str) -> tuple[DataIssue, ...]:
 
 def _unreadable(folder: Path, error: Exception) -> DataError:
     return DataError(
-        "The folders of a data set can be read.",
+        "The folders of a data set must be readable.",
         received=getattr(error, "strerror", None) or error,
         file=folder,
-        remedy="Name a folder that is there, and give yourself permission to read it.",
+        remedy="Name an existing folder that you have permission to read.",
     )

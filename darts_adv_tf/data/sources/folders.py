@@ -38,7 +38,7 @@ from darts_adv_tf.data.sources.mask_folders import find_cases
 from darts_adv_tf.data.sources.planes import find_planes, read_plane
 from darts_adv_tf.system.errors import ConfigurationError, DataError
 
-_RULE = "A folder of images holds images/, and either masks/<class>/ or labels/."
+_RULE = "The folder must hold images/, and either masks/<class>/ or labels/."
 _REMEDY = "Let --data_dir name such a folder; docs/datasets.md shows both layouts."
 
 
@@ -74,7 +74,7 @@ def _find_masks(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     }
     if not mask_dirs or "background" in mask_dirs or len(mask_dirs) >= MAXIMUM_CLASSES:
         raise DataError(
-            f"masks/ holds 1 to {MAXIMUM_CLASSES - 1} folders, one a class, none for the "
+            f"masks/ must hold 1 to {MAXIMUM_CLASSES - 1} folders, one per class, without the "
             "background.",
             received=", ".join(mask_dirs)[:200] or "no folder",
             file=data_dir / "masks",
@@ -83,7 +83,7 @@ def _find_masks(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     if classes is not None:
         if set(classes) - set(mask_dirs) or len(set(classes)) != len(classes) or not classes:
             raise ConfigurationError(
-                "--classes names folders of masks/, each once.",
+                "--classes must name folders of masks/, each once.",
                 received=f"--classes={','.join(classes)}",
                 file=data_dir / "masks",
                 remedy=f"Choose from {', '.join(mask_dirs)}.",
@@ -96,14 +96,14 @@ def _find_masks(data_dir: Path, classes: Sequence[str] | None) -> Collection:
 def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     if not classes or len({"background", *classes}) != len(classes) + 1:
         raise ConfigurationError(
-            "--classes names the values 1, 2, ... of the masks in labels/, each once.",
+            "--classes must name the values 1, 2, ... of the masks in labels/, each once.",
             received="no --classes" if not classes else f"--classes={','.join(classes)}",
             file=data_dir / "labels",
             remedy="Add --classes=<name of value 1>,<name of value 2>,...",
         )
     if len(classes) >= MAXIMUM_CLASSES:
         raise ConfigurationError(
-            f"There are at most {MAXIMUM_CLASSES} classes, with the background.",
+            f"There must be at most {MAXIMUM_CLASSES} classes, including the background.",
             received=f"--classes with {len(classes)} names",
             remedy="Name fewer classes.",
         )
@@ -111,7 +111,7 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     labels = files_by_stem(data_dir / "labels", IMAGE_SUFFIXES)
     if not images:
         raise DataError(
-            "A data set holds at least one image.",
+            "A data set must hold at least one image.",
             received="no image",
             file=data_dir / "images",
             remedy=_REMEDY,
@@ -132,10 +132,10 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
 def _make_cases(name: str, image: Path, label: Path | None, meaning: IndexMeaning) -> list[Case]:
     if label is None:
         raise DataError(
-            "Each image has a mask of the same name in labels/.",
+            "Each image must have a mask of the same name in labels/.",
             received="no mask of this image",
             file=image,
-            remedy="Add the mask, or take the image out of images/.",
+            remedy="Add the mask, or remove the image from images/.",
         )
     return [
         Case(plane_name, name, partial(_read, image, label, plane, meaning), (image, label))

@@ -45,11 +45,11 @@ class IndexMeaning:
         if unknown.size:
             shown = ", ".join(str(value) for value in unknown[:5])
             raise DataError(
-                "Each value of a mask is the index of a class: "
+                "Each value of a mask must be the index of a class: "
                 f"{', '.join(str(value) for value in known[:20])}"
                 f"{', ...' if len(known) > 20 else ''}.",
                 received=f"the value {shown}" + (", ..." if unknown.size > 5 else ""),
                 file=path,
-                remedy="Name the class of this value, or restore the mask.",
+                remedy="Name the class of this value, or correct the mask.",
             )
         return np.stack([np.isin(stored, group) for group in self.values])

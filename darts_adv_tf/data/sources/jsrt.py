@@ -58,7 +58,7 @@ def find_jsrt(data_dir: Path, classes: Sequence[str] | None = None) -> Collectio
         DataError: If there is no image, or a case has two images or two masks of an organ.
         ConfigurationError: If a class is unknown or named twice.
     """
-    require_folders((data_dir,), "A data set is read from a folder.", _REMEDY)
+    require_folders((data_dir,), "--data_dir must name a folder.", _REMEDY)
     if is_folder(data_dir / "png"):
         collection = find_cx_seg(data_dir, name="jsrt")
         if classes is not None:
@@ -77,7 +77,7 @@ def fold_of(name: str) -> str | None:
 def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
     if not organs or set(organs) - set(ALL_ORGANS) or len(set(organs)) != len(organs):
         raise ConfigurationError(
-            "--classes names classes of jsrt, each once, without the background.",
+            "--classes must name classes of jsrt, each once, without the background.",
             received=f"--classes={','.join(organs)}",
             remedy=f"Choose from {', '.join(ALL_ORGANS)}.",
         )
@@ -86,14 +86,14 @@ def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
         name = path.stem.upper()
         if _NAME.fullmatch(name) and images.setdefault(name, path) != path:
             raise DataError(
-                "Each case has one image.",
-                received=f"{images[name]} too",
+                "Each case must have only one image.",
+                received=f"a second image; the first is {images[name]}",
                 file=path,
-                remedy="Keep one copy of the images below the folder.",
+                remedy="Keep only one copy of the images in the folder.",
             )
     if not images:
         raise DataError(
-            "A JSRT folder holds at least one image JPC[LN]N<number>.IMG, or png/.",
+            "A JSRT folder must hold at least one image JPC[LN]N<number>.IMG, or png/.",
             received="neither",
             file=data_dir,
             remedy=_REMEDY,
@@ -129,10 +129,10 @@ def _find_masks(data_dir: Path) -> tuple[dict[tuple[str, str], Path], dict[str, 
         name = path.stem.upper()
         if (name, organ) in masks or folds.setdefault(name, fold) != fold:
             raise DataError(
-                "Each case has one mask an organ, all in one fold.",
+                "Each case must have one mask per organ, all in one fold.",
                 received=f"a second mask, or fold, of {name}",
                 file=path,
-                remedy="Keep one copy of the masks below the folder.",
+                remedy="Keep only one copy of the masks in the folder.",
             )
         masks[name, organ] = path
     return masks, folds
@@ -142,10 +142,10 @@ def _make_case(name: str, image: Path, masks: dict[str, Path | None]) -> list[Ca
     missing = [organ for organ, path in masks.items() if path is None]
     if missing:
         raise DataError(
-            "Each image has one mask for each organ, fold<n>/masks/<organ>/<image's name>.gif.",
+            "Each image must have one mask per organ, fold<n>/masks/<organ>/<image's name>.gif.",
             received=f"no mask of {', '.join(missing)}",
             file=image,
-            remedy="Add the masks of SCR, or take the image out of the folder.",
+            remedy="Add the masks of SCR, or remove the image from the folder.",
         )
     paths = list(masks.values())
     return [Case(name, name, partial(_read_raw, image, paths), (image, *paths))]

@@ -39,7 +39,7 @@ def find_cases(
     masks = {organ: files_by_stem(folder, suffixes) for organ, folder in mask_dirs.items()}
     if not images:
         raise DataError(
-            "A data set holds at least one image.",
+            "A data set must hold at least one image.",
             received=f"no {' or '.join(suffixes)} file",
             file=image_dir,
             remedy=remedy,
@@ -82,10 +82,10 @@ def _make_cases(
 ) -> list[Case]:
     if missing:
         raise DataError(
-            "Each image has one mask for each organ.",
+            "Each image must have one mask per class.",
             received=f"no mask of {', '.join(missing)}",
             file=next(iter(missing.values())),
-            remedy="Add the mask, or take the image out of the data set.",
+            remedy="Add the mask, or remove the image from the data set.",
         )
     return [
         Case(plane_name, name, partial(_read, image, masks, plane), (image, *masks))

@@ -35,7 +35,7 @@ def find_montgomery(data_dir: Path) -> Collection:
     }
     require_folders(
         (data_dir, image_dir, *mask_dirs.values()),
-        "A Montgomery folder holds CXR_png/, ManualMask/leftMask/ and ManualMask/rightMask/.",
+        "A Montgomery folder must hold CXR_png/, ManualMask/leftMask/ and ManualMask/rightMask/.",
         _REMEDY,
     )
     cases, issues = find_cases(image_dir, mask_dirs, (".png",), _REMEDY)

@@ -48,7 +48,7 @@ def find_nnunet(data_dir: Path) -> Collection:
     image_dir, label_dir = data_dir / "imagesTr", data_dir / "labelsTr"
     require_folders(
         (data_dir, image_dir, label_dir),
-        f"An nnU-Net data set holds {FILE_NAME}, imagesTr/ and labelsTr/.",
+        f"An nnU-Net data set must hold {FILE_NAME}, imagesTr/ and labelsTr/.",
         _REMEDY,
     )
     description = Description(data_dir / FILE_NAME)
@@ -56,14 +56,14 @@ def find_nnunet(data_dir: Path) -> Collection:
     meaning = _read_labels(description)
     ending = description.text("file_ending").lower()
     if ending not in FILE_ENDINGS:
-        raise description.refuse(f"'file_ending' is one of {', '.join(FILE_ENDINGS)}.", ending)
+        raise description.refuse(f"'file_ending' must be one of {', '.join(FILE_ENDINGS)}.", ending)
     images, labels = files_by_stem(image_dir, (ending,)), files_by_stem(label_dir, (ending,))
     if not labels:
         raise DataError(
-            "A data set holds at least one case.",
+            "A data set must hold at least one case.",
             received=f"no {ending} file",
             file=label_dir,
-            remedy="Add masks, or mend 'file_ending' in dataset.json.",
+            remedy="Add masks, or correct 'file_ending' in dataset.json.",
         )
 
     def make(name: str, label: Path) -> list[Case]:
@@ -95,31 +95,31 @@ def _read_labels(description: Description) -> IndexMeaning:
     labels = description.mapping("labels")
     if "ignore" in labels:
         raise description.refuse(
-            "Each pixel has a class; the label 'ignore' is not supported.", labels
+            "All pixels must have a class; the label 'ignore' is not supported.", labels
         )
     values = {}
     for name, value in labels.items():
         if not name.strip():
-            raise description.refuse("'labels' gives each class a name.", labels)
+            raise description.refuse("'labels' must give each class a name.", labels)
         group = value if isinstance(value, list) else [value]
         if not group or not all(is_whole_number(v) and 0 <= v < 2**16 for v in group):
             raise description.refuse(
-                "'labels' maps a name to a whole number from 0 on, or to a list of them.",
+                "'labels' must map each name to a whole number from 0 to 65535, or a list of them.",
                 {name: value},
             )
         values[name] = tuple(group)
     if values.get("background") != (0,):
-        raise description.refuse("'labels' maps 'background' to 0.", labels)
+        raise description.refuse("'labels' must map 'background' to 0.", labels)
     organs = {name: group for name, group in values.items() if name != "background"}
     if not 1 <= len(organs) < MAXIMUM_CLASSES or any(0 in group for group in organs.values()):
         raise description.refuse(
-            f"'labels' names 1 to {MAXIMUM_CLASSES - 1} classes besides the background, whose "
-            "value 0 none of them has.",
+            f"'labels' must name 1 to {MAXIMUM_CLASSES - 1} classes besides the background, none "
+            "of them with the value 0.",
             labels,
         )
     singles = [group for group in organs.values() if len(group) == 1]
     if len(set(singles)) != len(singles):
-        raise description.refuse("'labels' gives each class values of its own.", labels)
+        raise description.refuse("'labels' must give each class different values.", labels)
     return IndexMeaning(("background", *organs), tuple(organs.values()))
 
 
@@ -132,11 +132,11 @@ def _channel_files(
     if found != names and found != names[:1]:
         missing = next(stem for stem in names if stem not in images)
         raise DataError(
-            "Each mask of labelsTr has an image of the same name in imagesTr, with _0000 for its "
-            "first channel, _0001 for the next, and so on.",
+            "Each mask in labelsTr must have an image of the same name in imagesTr, with _0000 for "
+            "its first channel, _0001 for the next, and so on.",
             received=f"no {missing}{expected.name[len(names[0]) :]}",
             file=expected,
-            remedy="Add the image, or take the mask out of labelsTr/.",
+            remedy="Add the image, or remove the mask from labelsTr/.",
         )
     return tuple(images[stem] for stem in found)
 
@@ -151,10 +151,10 @@ def _read(
     picture = join_channels(pictures, paths)
     if picture.pixels.shape[-1] != num_channels:
         raise DataError(
-            f"A case has the {num_channels} channel(s) that 'channel_names' names.",
+            f"A case must have the {num_channels} channel(s) that 'channel_names' names.",
             received=f"{picture.pixels.shape[-1]} in {len(paths)} file(s)",
             file=paths[0],
-            remedy="Mend 'channel_names' in dataset.json, or restore the image.",
+            remedy="Correct 'channel_names' in dataset.json, or restore the image.",
         )
     return picture, meaning.read(label, plane)
 
@@ -173,12 +173,12 @@ def join_channels(pictures: list[DecodedImage], paths: tuple[Path, ...]) -> Deco
     for picture, path in zip(pictures, paths * len(pictures), strict=False):
         if picture.pixels.shape[:2] != first.pixels.shape[:2]:
             raise DataError(
-                "The channels of a case have one size.",
+                "The channels of a case must have the same size.",
                 received="{1}x{0} beside {3}x{2} (width x height)".format(
                     *picture.pixels.shape[:2], *first.pixels.shape[:2]
                 ),
                 file=path,
-                remedy="Restore the channel, or take the case out.",
+                remedy="Resize the channel, or remove the case from the data set.",
             )
     bounds = {picture.intensity_maximum for picture in pictures}
     if len(bounds) == 1:

@@ -26,7 +26,7 @@ def make_phantoms(image_size: int, num_cases: int, seed: int, domain: str) -> Co
     """
     if image_size < SMALLEST_IMAGE_SIZE:
         raise ConfigurationError(
-            f"The phantom can be drawn from {SMALLEST_IMAGE_SIZE} pixels a side on.",
+            f"The phantom must be at least {SMALLEST_IMAGE_SIZE} pixels wide and high.",
             received=f"image_size={image_size}",
             remedy=f"Set --image_size to {SMALLEST_IMAGE_SIZE} or more.",
         )

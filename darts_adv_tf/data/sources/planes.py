@@ -33,10 +33,10 @@ def find_planes(name: str, files: Sequence[Path]) -> list[tuple[str, int]]:
     for path, count in zip(files, counts, strict=True):
         if count != counts[0]:
             raise DataError(
-                "The channels and masks of a volume have its number of slices.",
+                "The channels and masks of a volume must have the same number of slices.",
                 received=f"{count} beside {counts[0]}",
                 file=path,
-                remedy="Restore the file, or take the case out.",
+                remedy="Correct the file, or remove the case from the data set.",
             )
     if counts[0] == 1:
         return [(name, 0)]
@@ -73,10 +73,10 @@ def read_masks(
     for mask, path in zip(masks, paths, strict=True):
         if mask.shape != shape:
             raise SizeMismatch(
-                "A mask is as large as its image.",
+                "A mask must be as large as its image.",
                 received="{1}x{0} beside {3}x{2} (width x height)".format(*mask.shape, *shape),
                 file=path,
-                remedy="Restore the mask at the image's size, or take the case out.",
+                remedy="Resize the mask to its image, or remove the case from the data set.",
             )
     return np.stack(masks)
 

@@ -20,7 +20,7 @@ from darts_adv_tf.data.sources.mask_folders import make_cases
 from darts_adv_tf.system.errors import DataError
 
 _MASK_DIRS = ("mask/mask", "masks", "mask")
-_RULE = "A Shenzhen folder holds CXR_png/, and mask/ with files <name of the image>_mask.png."
+_RULE = "A Shenzhen folder must hold CXR_png/, and mask/ with files <name of the image>_mask.png."
 _REMEDY = "Let --data_dir name the folder that holds CXR_png/, and put mask/ beside it."
 
 

@@ -120,9 +120,9 @@ def _width(mask: np.ndarray) -> int:
 
 def _refuse(path: str | Path, received: object) -> DataError:
     return DataError(
-        "A table of cardiothoracic ratios has the columns id,ctr and names each case once, with "
-        "a ratio above 0 and up to 1.",
+        "A table of cardiothoracic ratios must have the columns id,ctr and name each case once, "
+        "with a ratio above 0 and at most 1.",
         received=received,
         file=path,
-        remedy=f"Take {FILE_NAME} anew from the release, or take the file away.",
+        remedy=f"Restore {FILE_NAME} from the release, or remove the file.",
     )

@@ -218,7 +218,7 @@ def test_a_gif_mask_of_0_and_255_is_read(tmp_path):
     "name, pixels", [("mask.png", COLOUR), ("mask.tif", GREY.astype(np.float32))]
 )
 def test_a_mask_in_colours_or_without_a_maximum_is_refused(tmp_path, name, pixels):
-    with pytest.raises(DataError, match="A mask is grey"):
+    with pytest.raises(DataError, match="A mask must be grey"):
         read_mask(save(tmp_path / name, pixels))
 
 
@@ -253,7 +253,7 @@ def test_a_transparent_value_is_refused_only_where_it_occurs(tmp_path, pixels):
 @pytest.mark.parametrize("name", ["image.tif", "image.gif", "image.png"])
 def test_several_pages_are_refused(tmp_path, name):
     path = save(tmp_path / name, GREY, save_all=True, append_images=[Image.fromarray(255 - GREY)])
-    with pytest.raises(DataError, match="holds one image"):
+    with pytest.raises(DataError, match="must hold one image"):
         read_raster(path)
 
 

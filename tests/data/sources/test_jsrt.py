@@ -142,7 +142,7 @@ def test_copies_are_refused(tmp_path):
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "jpcln001.img").write_bytes(b"x")
     assert_refused(
-        lambda: find_jsrt(tmp_path), tmp_path / "copy" / "jpcln001.img", "JPCLN001.IMG too"
+        lambda: find_jsrt(tmp_path), tmp_path / "copy" / "jpcln001.img", "JPCLN001.IMG"
     )
 
 

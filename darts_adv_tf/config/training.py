@@ -43,6 +43,18 @@ class TrainingConfig:
         is_positive=True,
         search_only=True,
     )
+    adam_epsilon: float = setting(
+        1e-7,
+        "Epsilon of all Adam optimizers. Not stated in the paper; Keras: 1e-7, PyTorch: 1e-8.",
+        minimum=1e-12,
+        maximum=1.0,
+    )
+    adam_epsilon_place: str = setting(
+        "before_correction",
+        "Where Adam adds epsilon: before_correction, to the root of the second moment before its "
+        "bias correction (Keras), or after_correction (PyTorch).",
+        choices=("before_correction", "after_correction"),
+    )
     adversarial_weight: float = setting(
         0.01,
         "Weight of the adversarial loss, lambda_adv in Eq. 1. Paper: 0.01.",

@@ -29,6 +29,7 @@ from darts_adv_tf.system.cluster import read_cluster
 from darts_adv_tf.system.devices import make_gather, make_strategy, share_cores
 from darts_adv_tf.system.entry_point import is_entry_point
 from darts_adv_tf.system.errors import ConfigurationError
+from darts_adv_tf.tf_graph.fused_adam import AdamEpsilon
 from darts_adv_tf.tf_graph.ordered_sum import order_sums
 from darts_adv_tf.tf_graph.workers import join_workers
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
@@ -243,4 +244,6 @@ class Builder:
 
     @property
     def _trainer_arguments(self):
-        return {"strategy": self.strategy}
+        training = self.config.training
+        epsilon = AdamEpsilon(training.adam_epsilon, training.adam_epsilon_place)
+        return {"strategy": self.strategy, "epsilon": epsilon}

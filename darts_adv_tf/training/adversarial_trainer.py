@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import AdversarialGame, Batch, SegmenterPass
 from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates
+from darts_adv_tf.tf_graph.fused_adam import KERAS_EPSILON, AdamEpsilon
 from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
 
@@ -15,15 +16,20 @@ class AdversarialTrainer(Trainer):
         game: The players, built.
         learning_rate: Of both Adam optimizers.
         strategy: See `Trainer`.
+        epsilon: Of both Adam optimizers.
     """
 
     def __init__(
-        self, game: AdversarialGame, learning_rate: float, strategy: tf.distribute.Strategy
+        self,
+        game: AdversarialGame,
+        learning_rate: float,
+        strategy: tf.distribute.Strategy,
+        epsilon: AdamEpsilon = KERAS_EPSILON,
     ):
         super().__init__(strategy)
         self.game = game
-        self.segmenter_optimizer = make_optimizer(learning_rate)
-        self.discriminator_optimizer = make_optimizer(learning_rate)
+        self.segmenter_optimizer = make_optimizer(learning_rate, epsilon)
+        self.discriminator_optimizer = make_optimizer(learning_rate, epsilon)
         self.segmenter_optimizer.build(game.segmenter.trainable_variables)
         self.discriminator_optimizer.build(game.discriminator.trainable_variables)
 

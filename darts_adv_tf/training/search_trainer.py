@@ -18,6 +18,7 @@ from darts_adv_tf.adversarial.game import (
 )
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.tf_graph.call_in_training import Tensors
+from darts_adv_tf.tf_graph.fused_adam import KERAS_EPSILON, AdamEpsilon
 from darts_adv_tf.tf_graph.replicas import sum_over_replicas
 from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
@@ -48,6 +49,7 @@ class SearchTrainer(AdversarialTrainer):
         objective: What alpha descends; see `AdversarialGame.architecture_objective`.
         checks_tangent: Whether to compare the segmenter's derivatives forwards and backwards
             before the first step, since TensorFlow may lack one of a user's own operations.
+        epsilon: Of all three Adam optimizers.
     """
 
     def __init__(
@@ -61,13 +63,16 @@ class SearchTrainer(AdversarialTrainer):
         strategy: tf.distribute.Strategy,
         objective: ArchitectureObjective = "discriminator",
         checks_tangent: bool = False,
+        epsilon: AdamEpsilon = KERAS_EPSILON,
     ):
-        super().__init__(game, learning_rate, strategy)
+        super().__init__(game, learning_rate, strategy, epsilon)
         self.architecture = architecture
         self.gradient_mode = gradient_mode
         self.unroll_rate = unroll_rate
         self.objective = objective
-        self.architecture_optimizer = make_optimizer(architecture_learning_rate, beta_1=0.5)
+        self.architecture_optimizer = make_optimizer(
+            architecture_learning_rate, epsilon, beta_1=0.5
+        )
         self.architecture_optimizer.build(architecture.trainable_variables)
         self._compare = self.on_replicas(self._compare_second_order)
         self._needs_trial = checks_tangent

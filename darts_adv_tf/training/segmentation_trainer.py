@@ -5,6 +5,7 @@ import tensorflow as tf
 from darts_adv_tf.adversarial.game import Batch
 from darts_adv_tf.adversarial.losses import segmentation_loss
 from darts_adv_tf.tf_graph.call_in_training import call_in_training
+from darts_adv_tf.tf_graph.fused_adam import KERAS_EPSILON, AdamEpsilon
 from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.trainer import Metrics, Trainer, are_finite, make_optimizer, weights
 
@@ -17,6 +18,7 @@ class SegmentationTrainer(Trainer):
         learning_rate: Of Adam.
         global_batch_size: Images of a batch over all replicas.
         strategy: See `Trainer`.
+        epsilon: Of Adam.
     """
 
     def __init__(
@@ -25,11 +27,12 @@ class SegmentationTrainer(Trainer):
         learning_rate: float,
         global_batch_size: int,
         strategy: tf.distribute.Strategy,
+        epsilon: AdamEpsilon = KERAS_EPSILON,
     ):
         super().__init__(strategy)
         self.segmenter = segmenter
         self.global_batch_size = global_batch_size
-        self.segmenter_optimizer = make_optimizer(learning_rate)
+        self.segmenter_optimizer = make_optimizer(learning_rate, epsilon)
         self.segmenter_optimizer.build(segmenter.trainable_variables)
 
     @property

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.tf_graph.fused_adam import FusedAdam
+from darts_adv_tf.tf_graph.fused_adam import KERAS_EPSILON, AdamEpsilon, FusedAdam
+from tests.training.adam import Adam
 
 RATE = 2.0**-7  # Keras keeps the rate in float32, which holds this one exactly
 
@@ -14,10 +15,10 @@ def draw():
     return start, [[rng.normal(size=value.shape) for value in start] for _ in range(6)]
 
 
-def descend(kind, beta_1, in_graph, dtype):
+def descend(kind, beta_1, in_graph, dtype, **options):
     start, gradients = draw()
     variables = [keras.Variable(value, dtype=dtype) for value in start]
-    optimizer = kind(RATE, beta_1=beta_1, beta_2=0.999)
+    optimizer = kind(RATE, beta_1=beta_1, beta_2=0.999, **options)
     optimizer.build(variables)
 
     def apply(gradients):
@@ -29,28 +30,56 @@ def descend(kind, beta_1, in_graph, dtype):
     return variables, optimizer
 
 
-def descend_by_hand(beta_1, beta_2=0.999, epsilon=1e-7):
-    start, gradients = draw()
-    results = []
-    for index, value in enumerate(start):
-        m = v = np.zeros_like(value)
-        for step, gradient in enumerate([each[index] for each in gradients], start=1):
-            m = beta_1 * m + (1 - beta_1) * gradient
-            v = beta_2 * v + (1 - beta_2) * gradient**2
-            rate = RATE * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
-            value = value - rate * m / (np.sqrt(v) + epsilon)
-        results.append(value)
-    return results
-
-
 @pytest.mark.parametrize("beta_1", [0.9, 0.5])
 @pytest.mark.parametrize("in_graph", [True, False])
-def test_adam_computed_by_hand(in_graph, beta_1):
-    variables, optimizer = descend(FusedAdam, beta_1, in_graph, "float64")
+@pytest.mark.parametrize(
+    "epsilon",
+    [
+        None,
+        # So large that its place shows.
+        AdamEpsilon(0.5, "before_correction"),
+        AdamEpsilon(0.5, "after_correction"),
+        AdamEpsilon(1e-8, "after_correction"),
+    ],
+)
+def test_adam_computed_in_numpy(in_graph, beta_1, epsilon):
+    options = {} if epsilon is None else {"epsilon": epsilon.value, "epsilon_place": epsilon.place}
+    variables, optimizer = descend(FusedAdam, beta_1, in_graph, "float64", **options)
 
-    for variable, expected in zip(variables, descend_by_hand(beta_1), strict=True):
-        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-10)
+    expected, gradients = draw()
+    by_hand = Adam(expected, RATE, beta_1, epsilon=epsilon or KERAS_EPSILON)
+    for step in gradients:
+        by_hand.descend(step)
+    for variable, value in zip(variables, expected, strict=True):
+        np.testing.assert_allclose(variable.numpy(), value, rtol=1e-10)
     assert int(optimizer.iterations) == 6
+
+
+@pytest.mark.parametrize(
+    ("place", "positions"),
+    # With beta_1 = 1/2, beta_2 = 3/4 and the gradients 2, 2, -2: m = 1, 3/2, -1/4,
+    # v = 1, 7/4, 37/16, and bias-corrected 2, 2, -2/7 and 4, 4, 4.
+    [
+        # 2 / (2 + 1/2) twice, then -2/7 / (2 + 1/2).
+        ("after_correction", [-0.8, -1.6, -1.4857142857142858]),
+        # 1 / (1 + 1/2); sqrt(7/16) / (3/4) * 3/2 / (sqrt(7/4) + 1/2);
+        # sqrt(37/64) / (7/8) * -1/4 / (sqrt(37/16) + 1/2).
+        ("before_correction", [-0.6666666666666666, -1.3923747814892349, -1.2848662319680073]),
+    ],
+)
+def test_three_steps_worked_out_by_hand(place, positions):
+    weight = keras.Variable(0.0, dtype="float64")
+    optimizer = FusedAdam(1.0, beta_1=0.5, beta_2=0.75, epsilon=0.5, epsilon_place=place)
+    optimizer.build([weight])
+    for gradient, position in zip([2.0, 2.0, -2.0], positions, strict=True):
+        optimizer.apply([tf.constant(gradient, tf.float64)], [weight])
+        assert float(weight.numpy()) == pytest.approx(position, rel=1e-9)
+
+
+def test_the_place_of_epsilon_survives_its_configuration():
+    optimizer = FusedAdam(RATE, epsilon=1e-8, epsilon_place="after_correction")
+    again = FusedAdam.from_config(optimizer.get_config())
+    assert (again.epsilon, again.epsilon_place) == (1e-8, "after_correction")
 
 
 def test_variables_and_slots_are_those_of_keras():

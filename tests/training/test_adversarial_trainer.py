@@ -1,5 +1,6 @@
 """Training against a discrete discriminator, against the same steps by hand, in float64."""
 
+import pytest
 import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import Batch
@@ -11,7 +12,7 @@ from tests.adversarial.tiny_players import (
     training_gradients,
     values,
 )
-from tests.training.adam import Adam
+from tests.training.adam import EPSILONS, Adam
 from tests.training.bits import changed_parts
 from tests.training.taking import taking
 
@@ -21,21 +22,23 @@ take = taking(IMAGES, LABELS)
 STEPS = [(0, 1), (2, 3)]
 
 
-def make_trainer():
+def make_trainer(epsilon=EPSILONS[0]):
     return AdversarialTrainer(
         tiny_game(WEIGHT),
         LEARNING_RATE,
         strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
+        epsilon=epsilon,
     )
 
 
-def test_steps_are_those_of_adam_on_equations_1_and_2():
-    trainer = make_trainer()
+@pytest.mark.parametrize("epsilon", EPSILONS)
+def test_steps_are_those_of_adam_on_equations_1_and_2(epsilon):
+    trainer = make_trainer(epsilon)
     theta, phi = (
         [value.numpy().copy() for value in values(model)]
         for model in (trainer.game.segmenter, trainer.game.discriminator)
     )
-    of_theta, of_phi = Adam(theta, LEARNING_RATE), Adam(phi, LEARNING_RATE)
+    of_theta, of_phi = (Adam(weights, LEARNING_RATE, epsilon=epsilon) for weights in (theta, phi))
     for cases in STEPS:
         trainer.step(*take(cases))
         batch = Batch(tf.constant(IMAGES[list(cases)]), tf.constant(LABELS[list(cases)]))

@@ -20,7 +20,7 @@ from tests.adversarial.tiny_players import (
     training_gradients,
     unrolled_gradient,
 )
-from tests.training.adam import Adam
+from tests.training.adam import EPSILONS, Adam
 from tests.training.bits import changed_parts
 from tests.training.taking import taking
 
@@ -37,6 +37,7 @@ def make_trainer(
     objective="discriminator",
     adversarial_weight=WEIGHT,
     unroll_rate=UNROLL_RATE,
+    epsilon=EPSILONS[0],
 ):
     architecture = Architecture(dtype="float64")
     for variable, scores in zip(architecture.trainable_variables, tiny_alpha(), strict=True):
@@ -50,6 +51,7 @@ def make_trainer(
         unroll_rate,
         strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
         objective=objective,
+        epsilon=epsilon,
     )
 
 
@@ -78,14 +80,14 @@ class AlgorithmOne:
     Towards the segmentation loss alpha's gradient is taken in units of eta and lambda.
     """
 
-    def __init__(self, trainer, objective="discriminator"):
+    def __init__(self, trainer, objective="discriminator", epsilon=EPSILONS[0]):
         self.objective = objective
         self.theta = arrays(trainer.game.segmenter)
         self.phi = arrays(trainer.game.discriminator)
         self.alpha = arrays(trainer.architecture)
-        self.of_theta = Adam(self.theta, LEARNING_RATE)
-        self.of_phi = Adam(self.phi, LEARNING_RATE)
-        self.of_alpha = Adam(self.alpha, ARCHITECTURE_LEARNING_RATE, beta_1=0.5)
+        self.of_theta = Adam(self.theta, LEARNING_RATE, epsilon=epsilon)
+        self.of_phi = Adam(self.phi, LEARNING_RATE, epsilon=epsilon)
+        self.of_alpha = Adam(self.alpha, ARCHITECTURE_LEARNING_RATE, beta_1=0.5, epsilon=epsilon)
 
     def step(self, train_cases, val_cases):
         train_batch, val_batch = batch_of(train_cases), batch_of(val_cases)
@@ -103,15 +105,17 @@ class AlgorithmOne:
         return [[tf.constant(a) for a in part] for part in (self.theta, self.phi, self.alpha)]
 
 
+@pytest.mark.parametrize("epsilon", EPSILONS)
 @pytest.mark.parametrize("objective", ["discriminator", "segmentation"])
-def test_steps_are_those_of_algorithm_1(objective):
+def test_steps_are_those_of_algorithm_1(objective, epsilon):
     """alpha first, then theta and phi at the new alpha, both from the weights before.
 
     Compares slots too: the first update of Adam moves each weight by its learning rate, whatever
-    the gradient's size, so that weights alone could hide a wrong order.
+    the gradient's size, so that weights alone could hide a wrong order. The virtual step of Eq. 9
+    is plain gradient descent, in which Adam's epsilon has no part.
     """
-    trainer = make_trainer(objective=objective)
-    by_hand = AlgorithmOne(trainer, objective)
+    trainer = make_trainer(objective=objective, epsilon=epsilon)
+    by_hand = AlgorithmOne(trainer, objective, epsilon)
     for train_cases, val_cases in STEPS:
         trainer.step(*take(train_cases, val_cases))
         by_hand.step(train_cases, val_cases)

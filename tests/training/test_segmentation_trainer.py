@@ -13,7 +13,7 @@ from tests.adversarial.tiny_players import (
     tiny_game,
     values,
 )
-from tests.training.adam import Adam
+from tests.training.adam import EPSILONS, Adam
 from tests.training.bits import changed_parts
 from tests.training.taking import taking
 
@@ -23,20 +23,22 @@ take = taking(IMAGES, LABELS)
 STEPS = [(0, 1), (2, 3)]
 
 
-def make_trainer(segmenter):
+def make_trainer(segmenter, epsilon=EPSILONS[0]):
     return SegmentationTrainer(
         segmenter,
         LEARNING_RATE,
         global_batch_size=2,
         strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
+        epsilon=epsilon,
     )
 
 
-def test_steps_are_those_of_adam_on_the_cross_entropy():
+@pytest.mark.parametrize("epsilon", EPSILONS)
+def test_steps_are_those_of_adam_on_the_cross_entropy(epsilon):
     segmenter = tiny_game().segmenter
-    trainer = make_trainer(segmenter)
+    trainer = make_trainer(segmenter, epsilon)
     theta = [value.numpy().copy() for value in values(segmenter)]
-    of_theta = Adam(theta, LEARNING_RATE)
+    of_theta = Adam(theta, LEARNING_RATE, epsilon=epsilon)
     for cases in STEPS:
         figures = trainer.step(*take(cases))
         batch = Batch(tf.constant(IMAGES[list(cases)]), tf.constant(LABELS[list(cases)]))

@@ -17,7 +17,7 @@ LEVELS = (
     {"training", "evaluation", "pages"},
     {"run", "serving", "reproduction"},
     {"cli"},
-    {"search", "train", "evaluate", "export", "predict", "verify", "reproduce"},
+    {"search", "train", "evaluate", "export", "predict", "verify", "reproduce", "__main__"},
 )
 ALLOWED = {
     "adversarial": {"tf_graph", "system"},

@@ -73,7 +73,7 @@ def test_a_signal_stops_the_runs_after_a_checkpoint_and_says_how_to_go_on(calls)
     assert process.returncode == 143, process.stderr
     assert runs["unet/seed_0/resnet10"]["state"] == "planned"
     assert runs["unet/seed_0/resnet10"]["attempts"] == 1
-    command = process.stderr.splitlines()[-1].partition("Go on by: ")[2]
+    command = process.stderr.splitlines()[-1].partition("Resume with: ")[2]
     *start, module = shlex.split(command)[:3]
     assert start == ["python", "-m"] and module == "darts_adv_tf.reproduce"
     given = {*shlex.split(command)[3:]} - {"--test_every=1", "--seeds=0"}

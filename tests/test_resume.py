@@ -317,7 +317,7 @@ def test_a_signal_before_step_one_ends_at_once_and_says_how_to_go_on(runs):
     process = runs["stopped"].result()["before step one"]
     assert process.returncode == 143
     assert "first step" not in process.stdout
-    remedy = "Go on by: python -m darts_adv_tf.search --resume --workdir=stopped\n"
+    remedy = "Resume with: python -m darts_adv_tf.search --resume --workdir=stopped\n"
     assert process.stderr.endswith(f"\nsearch: stopped by SIGTERM. {remedy}")
     # Nothing had to be saved, and what follows begins the search.
     assert "finishing the step" not in process.stderr
@@ -339,7 +339,7 @@ def test_a_signal_in_a_phase_finishes_the_step_and_saves(name, when, sent, statu
     process = runs[name].result()[when]
     assert process.returncode == status, process.stderr
     assert f"{sent}: finishing the step in progress, then saving" in process.stderr
-    remedy = f"Go on by: python -m darts_adv_tf.search --resume --workdir={name}\n"
+    remedy = f"Resume with: python -m darts_adv_tf.search --resume --workdir={name}\n"
     assert process.stderr.endswith(f"\nsearch: stopped by {sent}. {remedy}")
     assert "Traceback" not in process.stderr
 

@@ -37,6 +37,7 @@ class Flag:
         help: One or two sentences.
         choices: The only values that it can have.
         aliases: Earlier names, still accepted.
+        known_as: Names that other programs have for it.
         essential: Whether --help shows it; --helpfull shows all.
         is_required: Whether the command needs it.
     """
@@ -47,6 +48,7 @@ class Flag:
     help: str
     choices: tuple[str, ...] | None = None
     aliases: tuple[str, ...] = ()
+    known_as: tuple[str, ...] = ()
     essential: bool = True
     is_required: bool = False
 
@@ -93,6 +95,7 @@ def flags_of_settings(
             each.help,
             each.choices,
             each.aliases,
+            each.known_as,
             each.essential,
         )
         for name, each in settings_of(kind).items()

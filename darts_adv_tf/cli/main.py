@@ -1,4 +1,4 @@
-"""What every command does around its own work: flags, messages, exit status."""
+"""The frame of every command: flags, messages, exit status."""
 
 import errno
 import os
@@ -8,15 +8,15 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from darts_adv_tf import cli as run_flags
+from darts_adv_tf import cli
+from darts_adv_tf.cli.reading import Config
 from darts_adv_tf.cli.shipped_files import with_installed_paths
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.predict import PredictConfig
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.config.verify import VerifyConfig
 from darts_adv_tf.config.workdir import holds_run
 from darts_adv_tf.system import interruption
 from darts_adv_tf.system.errors import (
@@ -26,10 +26,8 @@ from darts_adv_tf.system.errors import (
     UserError,
 )
 
-Config = RunConfig | PredictConfig | VerifyConfig | ReproduceConfig
-
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# It has the work done by processes of their own, and would keep memory and GPUs from them.
+# It works in processes of their own, and would keep memory and GPUs from them.
 _WITHOUT_TENSORFLOW = {"reproduce"}
 _STORAGE_REMEDIES = {
     errno.ENOSPC: "Free space on that disk, or name a --workdir on another.",
@@ -40,17 +38,10 @@ _STORAGE_REMEDIES = {
 }
 
 
-def run(
-    main: Callable[[RunConfig], None]
-    | Callable[[PredictConfig], None]
-    | Callable[[VerifyConfig], None]
-    | Callable[[ReproduceConfig], None],
-    command: str,
-    argv: Sequence[str] | None = None,
-) -> NoReturn:
+def run(main: Callable[[Any], None], command: str, argv: Sequence[str] | None = None) -> NoReturn:
     """Parses the command line, calls `main` and ends the process.
 
-    With --estimate the run is measured in place of `main`.
+    With --estimate the run is measured instead.
 
     A command imports TensorFlow, and what needs it, inside its `main`, so that --help and a wrong
     flag are answered without it:
@@ -59,9 +50,9 @@ def run(
             run(main, "search")
 
     Args:
-        main: The command's work.
-        command: Its name, one of `run_flags.DESCRIPTIONS`.
-        argv: The arguments after the program's name; the process's own unless given.
+        main: The command's work, a function of its configuration (`cli.reading.Config`).
+        command: Its name, one of `cli.DESCRIPTIONS`.
+        argv: The arguments after the program's name; by default those of the process.
 
     The exit status is 0 when done, that of a `UserError` (whose message goes to stderr), 6 when
     reading or writing failed, 130 or 143 when stopped by SIGINT or SIGTERM, and 1, with the
@@ -71,11 +62,11 @@ def run(
     config = None
     try:
         interruption.install()
-        if run_flags.is_help_requested(arguments):
-            _print_help(command)
+        if cli.is_help_requested(arguments):
+            print_text(cli.help_text(command, cli.is_full_help_requested(arguments)))
             sys.exit(0)
-        config = run_flags.config_from_flags(command, arguments)
-        work = _estimate if run_flags.is_estimate_requested(command, arguments) else main
+        config = cli.config_from_flags(command, arguments)
+        work = _estimate if cli.is_estimate_requested(command, arguments) else main
         if command not in _WITHOUT_TENSORFLOW:
             with _quiet_start():
                 import tensorflow as tf
@@ -83,9 +74,9 @@ def run(
                 tf.config.list_physical_devices()
         work(config)
     except interruption.Interrupted as stop:
-        # Ctrl-C ends whoever reads this as well, such as tee.
+        # Ctrl-C also ends a program that reads this, such as tee.
         with _without_broken_pipes():
-            text = f"{command}: stopped by {stop.signal_name}. {_how_to_go_on(command, config)}"
+            text = f"{command}: stopped by {stop.signal_name}. {_how_to_resume(command, config)}"
             print(text, file=sys.stderr, flush=True)
         sys.exit(stop.exit_status)
     except Exception as error:
@@ -93,37 +84,40 @@ def run(
     sys.exit(0)
 
 
-def _how_to_go_on(command: str, config: Config | None) -> str:
-    if isinstance(config, PredictConfig) and os.path.exists(config.output_dir):
-        return f"What was done by then lies in {config.output_dir}."
-    if isinstance(config, ReproduceConfig) and os.path.exists(config.workdir):
-        # Its default is another for this command.
+def _how_to_resume(command: str, config: Config | None) -> str:
+    folder = getattr(config, "output_dir" if isinstance(config, PredictConfig) else "workdir", None)
+    if folder is None or not os.path.exists(folder):
+        return "Nothing was written."
+    if isinstance(config, PredictConfig):
+        return f"The results up to this point are in {folder}."
+    if isinstance(config, ReproduceConfig):
+        # Its default differs for this command.
         flags = as_flags(config, always={"test_every"})
         again = shlex.join(["python", "-m", f"darts_adv_tf.{command}", *flags])
-        return f"Go on by: {again}"
-    if not isinstance(config, RunConfig) or not holds_run(config.workdir):
+        return f"Resume with: {again}"
+    if not isinstance(config, RunConfig) or not holds_run(folder):
         return "Nothing was written."
     if command != config.command:
         return "Start it again."
-    return f"Go on by: python -m darts_adv_tf.{config.command} --resume --workdir={config.workdir}"
+    return f"Resume with: python -m darts_adv_tf.{config.command} --resume --workdir={folder}"
 
 
-def _estimate(config: RunConfig) -> None:
+def _estimate(config: Config) -> None:
+    assert isinstance(config, RunConfig)  # The others have no --estimate.
     from darts_adv_tf.run.estimation import estimate_run, estimate_table
 
     print(estimate_table(estimate_run(config)))
 
 
-def _print_help(command: str) -> None:
-    # The reader may have seen enough, as in --help | head.
+def print_text(text: str) -> None:
+    """Prints a text whose reader may have seen enough before its end, as in --help | head."""
     with _without_broken_pipes():
-        print(with_installed_paths(run_flags.help_text(command)), flush=True)
+        print(with_installed_paths(text), flush=True)
 
 
 def _report(command: str, error: Exception, config: Config | None) -> int:
-    """Tells the user what went wrong; returns the exit status."""
-    is_run = isinstance(config, RunConfig)
-    has_workers = is_run and config.distribution.strategy == "multi_worker"
+    """Prints what went wrong; returns the exit status."""
+    has_workers = isinstance(config, RunConfig) and config.distribution.strategy == "multi_worker"
     message = error if isinstance(error, UserError) else _as_user_error(error, has_workers)
     if message is None:
         traceback.print_exception(error)
@@ -133,14 +127,14 @@ def _report(command: str, error: Exception, config: Config | None) -> int:
 
 
 def _as_user_error(error: Exception, has_workers: bool) -> UserError | None:
-    """Lack of memory, failed reading or writing, a lost worker, as the user is told; else None."""
-    rule = "Reading and writing files has to succeed."
+    """Returns a message on failed file access, lack of memory or a lost worker; else None."""
+    rule = "A file must be readable or writable."
     if isinstance(error, OSError):
         return StorageError(
             rule,
             received=error.strerror or error,
             file=error.filename,
-            remedy=_STORAGE_REMEDIES.get(error.errno),
+            remedy=_STORAGE_REMEDIES.get(error.errno or 0),
         )
     if isinstance(error, MemoryError):
         return _lack_of_memory(error)
@@ -156,9 +150,9 @@ def _as_user_error(error: Exception, has_workers: bool) -> UserError | None:
     lost = tuple(getattr(tensorflow.errors, name) for name in of_lost_workers)
     if has_workers and isinstance(error, lost):
         return CommunicationError(
-            "All workers of a run work together to its end.",
+            "All workers of a run must run to its end.",
             received=error.message.partition("\n")[0],
-            remedy="See why another one has ended, then start all of them again with --resume.",
+            remedy="See why another worker has ended, then start all of them again with --resume.",
         )
     is_lack_of_memory = isinstance(error, tensorflow.errors.ResourceExhaustedError)
     return _lack_of_memory(error) if is_lack_of_memory else None
@@ -166,7 +160,7 @@ def _as_user_error(error: Exception, has_workers: bool) -> UserError | None:
 
 def _lack_of_memory(error: Exception) -> ConfigurationError:
     return ConfigurationError(
-        "A step has to fit into memory.",
+        "A training step must fit into memory.",
         received=str(error).splitlines()[0] if str(error) else type(error).__name__,
         remedy="Lower --batch_size, --image_size, --segmenter_width or --discriminator_channels.",
     )
@@ -174,7 +168,7 @@ def _lack_of_memory(error: Exception) -> ConfigurationError:
 
 @contextmanager
 def _without_broken_pipes() -> Iterator[None]:
-    """Gives up what nobody reads any more."""
+    """Ignores that the reader of the output has closed it."""
     try:
         yield
     except BrokenPipeError:
@@ -187,15 +181,14 @@ def _without_broken_pipes() -> Iterator[None]:
 def _quiet_start() -> Iterator[None]:
     """Holds back what TensorFlow's libraries write to stderr while they are loaded.
 
-    A dozen lines on any machine without a GPU, most of them before the log level counts. With
-    TF_CPP_MIN_LOG_LEVEL set by the user everything is shown; if loading fails, so is what was
-    held back.
+    On a machine without a GPU these are a dozen lines, most of them before the log level has an
+    effect. They are shown if the user has set TF_CPP_MIN_LOG_LEVEL, or if loading fails.
     """
     if _LOG_LEVEL in os.environ:
         yield
         return
-    # Errors too: TensorFlow logs as such that a processor lacks some instruction, and raises what
-    # matters as an exception besides.
+    # Errors too: TensorFlow logs a missing processor instruction as one, and raises an exception
+    # for everything that matters.
     os.environ[_LOG_LEVEL] = "3"
     with tempfile.TemporaryFile() as held_back:
         sys.stderr.flush()

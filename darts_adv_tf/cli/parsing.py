@@ -27,7 +27,7 @@ def parse(command: str, argv: Sequence[str]) -> flags.FlagValues:
     try:
         _, *positional = values([command, *with_flagfiles(argv)])
     except flags.UnrecognizedFlagError as error:
-        raise _unknown_flag(command, error.flagname, list(values)) from error
+        raise _unknown_flag(command, error.flagname) from error
     except flags.Error as error:
         raise ConfigurationError(
             "Flags must be written --name=value, with a value of the type that --help shows.",
@@ -69,7 +69,7 @@ def refuse_without_effect(values: flags.FlagValues) -> None:
                 )
 
 
-def _unknown_flag(command: str, name: str, known: list[str]) -> ConfigurationError:
+def _unknown_flag(command: str, name: str) -> ConfigurationError:
     others = [
         other
         for other in DESCRIPTIONS
@@ -78,15 +78,36 @@ def _unknown_flag(command: str, name: str, known: list[str]) -> ConfigurationErr
     if len(others) > 1:
         # Most of its flags are those of the runs that it makes.
         others = [other for other in others if other != "reproduce"]
-    close = difflib.get_close_matches(name, known, n=1)
     if command == "reproduce" and name in SET_BY_THE_MATRIX:
-        remedy = "The matrix sets it: say what you want by --backbones, --arms and --random_draws."
+        remedy = "The matrix sets it: use --backbones, --arms and --random_draws."
+    elif similar := _known_as(command, name) or ([] if others else similar_flags(command, name)):
+        remedy = f"Did you mean {' or '.join(f'--{each}' for each in similar)}?"
     elif others:
         remedy = f"It is a flag of {', '.join(others)}."
-    elif close:
-        remedy = f"Did you mean --{close[0]}?"
     else:
-        remedy = f"python -m darts_adv_tf.{command} --help"
+        remedy = f"python -m darts_adv_tf.{command} --helpfull"
     return ConfigurationError(
         "Flags must be known to the command.", received=f"unknown flag --{name}", remedy=remedy
     )
+
+
+def similar_flags(command: str, name: str) -> list[str]:
+    """Returns the flags of a command that an unknown one was probably meant for, three at most.
+
+    Those that other programs call by that name, else those that contain each of its words, else
+    the one that is spelled most alike.
+    """
+    names = [flag.name for group in flags_of(command).values() for flag in group]
+    plain_name = name.replace("-", "_").lower()
+    words = set(plain_name.split("_"))
+    return (
+        _known_as(command, plain_name)
+        or [each for each in names if words <= set(each.split("_"))]
+        or difflib.get_close_matches(plain_name, names, n=1, cutoff=0.7)
+    )[:3]
+
+
+def _known_as(command: str, name: str) -> list[str]:
+    return [
+        flag.name for group in flags_of(command).values() for flag in group if name in flag.known_as
+    ]

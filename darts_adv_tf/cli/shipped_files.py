@@ -1,5 +1,6 @@
-"""Flagfiles and documents come with the program: they lie beside its modules wherever it is."""
+"""Flagfiles and documents that are shipped with the program, in folders of the package."""
 
+import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,10 @@ PACKAGE = Path(str(files("darts_adv_tf")))
 
 
 def with_flagfiles(arguments: Sequence[str]) -> list[str]:
-    """Arguments in which each --flagfile stands replaced by the flags in that file.
+    """Returns the arguments with every --flagfile replaced by the flags in that file.
 
-    A file that is not where its path says is looked for among those shipped with the program, so
-    that `--flagfile=flags/phantom.flags` works in every folder. A flagfile may name others.
+    A file that does not exist is looked for among those shipped with the program, so that
+    `--flagfile=phantom` works in every folder. A flagfile may name others.
 
     Raises:
         ConfigurationError: A flagfile cannot be read, or it includes itself.
@@ -55,27 +56,35 @@ def _flags_in(path: Path) -> list[str]:
 
 
 def find_flagfile(name: str) -> Path:
-    """Where a flagfile is: at its path from the current folder, or among the shipped ones.
+    """Returns the path of a flagfile: from the current folder, or else a shipped one.
+
+    Args:
+        name: A path, or the name of a shipped one: `flags/phantom.flags`, `phantom.flags` or
+            `phantom`.
 
     Raises:
-        ConfigurationError: It is in neither place.
+        ConfigurationError: There is none.
     """
     path = Path(name).expanduser()
-    shipped = PACKAGE / "flags" / path.name
-    if name and not path.exists() and path.parent in (Path(), Path("flags")) and shipped.exists():
-        return shipped
-    if not name or not path.exists():
-        names = ", ".join(sorted(file.name for file in (PACKAGE / "flags").glob("*.flags")))
-        raise ConfigurationError(
-            "A flagfile must exist; its path counts from the current folder.",
-            received=f"--flagfile={name}",
-            remedy=f"These are shipped, and found from every folder: {names}.",
-        )
-    return path
+    if name and path.exists():
+        return path
+    shipped = {file.stem: file for file in sorted((PACKAGE / "flags").glob("*.flags"))}
+    stem = path.name.removesuffix(".flags")
+    if path.parent in (Path(), Path("flags")) and stem in shipped:
+        return shipped[stem]
+    close = difflib.get_close_matches(stem, shipped, n=1)
+    raise ConfigurationError(
+        "--flagfile must be the path of a file, from the current folder, or the name of a shipped "
+        "one.",
+        received=f"--flagfile={name}",
+        remedy=f"Did you mean --flagfile={close[0]}?"
+        if close
+        else f"These are shipped: {', '.join(shipped)}.",
+    )
 
 
 def with_installed_paths(text: str) -> str:
-    """A message in which `docs/....md` is a path that the reader can open from where they are."""
+    """Returns a message with every `docs/....md` as a path that exists for the reader."""
 
     def located(match: re.Match[str]) -> str:
         shipped = PACKAGE / match[0]

@@ -31,12 +31,14 @@ class DataConfig:
         "(docs/datasets.md).",
         choices=DATASETS,
         essential=True,
+        known_as=("dataset_name", "task"),
     )
     data_dir: str | None = setting(
         None,
         "Folder of the data set. Not for the phantom.",
         may_change=True,
         essential=True,
+        known_as=("data", "data_path", "dataset_dir", "data_root"),
     )
     classes: tuple[str, ...] | None = setting(
         None,
@@ -44,12 +46,14 @@ class DataConfig:
         "has. Required for folders with index masks, in the order of their values.",
         text=NAMES,
         essential=True,
+        known_as=("num_classes", "labels", "organs"),
     )
     image_size: int = setting(
         64,
         "Side of the square that images are resized to, in pixels. Paper: 512.",
         minimum=1,
         essential=True,
+        known_as=("img_size", "input_size", "patch_size", "size", "resolution"),
     )
     keep_aspect: bool = setting(False, "Pad images to a square instead of stretching them.")
     normalization: str = setting(
@@ -76,6 +80,7 @@ class DataConfig:
         "--num_folds is the test set; source, the data set's own fold --fold is. All cases of a "
         "patient stay together.",
         choices=("random", "folds", "source"),
+        known_as=("splits",),
     )
     num_folds: int = setting(
         5, "Number of folds of --split=folds.", minimum=2, only_with=("split", "folds")

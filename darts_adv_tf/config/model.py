@@ -22,11 +22,13 @@ class ModelConfig:
         "that returns a Keras model (docs/own_segmenter.md).",
         set_by_matrix=True,
         essential=True,
+        known_as=("model", "network", "segmenter", "arch", "architecture"),
     )
     segmenter_width: int = setting(
         16,
         "Channels of the segmenter's first convolution. Published networks: 64.",
         minimum=1,
+        known_as=("width", "init_filters", "base_channels"),
     )
     discriminator: str = setting(
         "nas",
@@ -37,6 +39,7 @@ class ModelConfig:
         train_only=True,
         set_by_matrix=True,
         essential=True,
+        known_as=("critic",),
     )
     random_draw: int = setting(
         0,
@@ -58,6 +61,7 @@ class ModelConfig:
         "NRNRNRN",
         "Cells of a searched or random discriminator in order, N for normal and R for reduction. "
         "Paper: NRNRNRN (section 3.2).",
+        known_as=("layers", "cells"),
     )
     discriminator_input: str = setting(
         "masks",

@@ -37,6 +37,7 @@ class PredictConfig:
         "Images: files, folders (without subfolders) and globs (** includes subfolders), separated "
         "by commas. May be repeated, as paths with a comma require.",
         essential=True,
+        known_as=("input", "images", "image"),
     )
     classes: tuple[str, ...] | None = setting(
         None,
@@ -49,6 +50,7 @@ class PredictConfig:
         None,
         "Folder for the results, new or empty. Default: runs/predict-<time>.",
         essential=True,
+        known_as=("output", "out_dir", "save"),
     )
     keep_largest_component: bool = setting(
         False,

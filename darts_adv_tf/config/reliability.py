@@ -16,6 +16,7 @@ class ReliabilityConfig:
         "each stage and on Ctrl-C or SIGTERM.",
         text=INTERVAL,
         may_change=True,
+        known_as=("save_every", "save_interval"),
     )
     keep_checkpoints: int = setting(
         3,

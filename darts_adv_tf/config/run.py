@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from darts_adv_tf.config.data import AugmentationConfig, DataConfig
 from darts_adv_tf.config.model import OF_CELLS, RESNETS, ModelConfig
@@ -17,6 +17,9 @@ from darts_adv_tf.config.setting import (
 )
 from darts_adv_tf.config.training import DistributionConfig, TrainingConfig
 from darts_adv_tf.system.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 RESNET_REDUCTION = 32
 """Factor by which a ResNet reduces height and width."""
@@ -53,12 +56,14 @@ class RunConfig:
         minimum=0,
         maximum=2**32 - 1,
         essential=True,
+        known_as=("random_seed",),
     )
     workdir: str | None = setting(
         None,
         "Folder for the results, new or empty. Default: runs/<command>-<time>.",
         may_change=True,
         essential=True,
+        known_as=("output_dir", "output", "out_dir", "save", "logdir", "log_dir"),
     )
     genotype: str | None = setting(
         None,
@@ -193,9 +198,7 @@ def names_where(holds: Callable[[Setting], bool]) -> frozenset[str]:
         >>> sorted(names_where(lambda setting: setting.train_only))
         ['discriminator', 'genotype', 'random_draw']
     """
+    kinds: list[type[DataclassInstance]] = [RunConfig, *PARTS.values()]
     return frozenset(
-        name
-        for kind in [RunConfig, *PARTS.values()]
-        for name, each in settings_of(kind).items()
-        if holds(each)
+        name for kind in kinds for name, each in settings_of(kind).items() if holds(each)
     )

@@ -28,6 +28,7 @@ class Setting:
         may_change: Whether a resumed run may have another value, since no result depends on it.
         text: How its value is written as one text, if it is not a number, a name or a bool.
         aliases: Earlier names, still accepted as a flag and as a key of config.json.
+        known_as: Names that other programs have for it; an unknown flag of that name suggests it.
         essential: Whether `--help` shows it; `--helpfull` shows all.
         is_flag: Whether a flag sets it.
         search_only: Whether it has no effect without a search, so that `train` lacks it.
@@ -45,6 +46,7 @@ class Setting:
     may_change: bool = False
     text: TextForm | None = None
     aliases: tuple[str, ...] = ()
+    known_as: tuple[str, ...] = ()
     essential: bool = False
     is_flag: bool = True
     search_only: bool = False

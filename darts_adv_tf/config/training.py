@@ -15,6 +15,7 @@ class TrainingConfig:
         "Global batch size, over all replicas. Not stated in the paper.",
         minimum=1,
         essential=True,
+        known_as=("bs", "bsz", "batch"),
     )
     search_epochs: int = setting(
         10,
@@ -29,12 +30,14 @@ class TrainingConfig:
         "once the genotype is derived. Paper: 50.",
         minimum=0,
         essential=True,
+        known_as=("num_epochs", "max_epochs"),
     )
     learning_rate: float = setting(
         1e-3,
         "Learning rate of Adam for segmenter and discriminator, constant. Paper: 1e-4.",
         is_positive=True,
         essential=True,
+        known_as=("lr",),
     )
     architecture_learning_rate: float = setting(
         1e-2,
@@ -42,6 +45,7 @@ class TrainingConfig:
         "short searches. Paper: 1e-4.",
         is_positive=True,
         search_only=True,
+        known_as=("arch_lr", "arch_learning_rate", "alpha_lr"),
     )
     adam_epsilon: float = setting(
         1e-7,
@@ -62,6 +66,7 @@ class TrainingConfig:
         essential=True,
         remedy="To train without a discriminator: "
         "python -m darts_adv_tf.train --discriminator=none",
+        known_as=("lambda", "lambda_adv"),
     )
     unroll_rate: float | None = setting(
         None,
@@ -69,6 +74,7 @@ class TrainingConfig:
         is_positive=True,
         search_only=True,
         remedy="To take no virtual step: --architecture_gradient=first_order",
+        known_as=("eta", "unrolled"),
     )
     architecture_gradient: str = setting(
         "exact",
@@ -78,6 +84,7 @@ class TrainingConfig:
         search_only=True,
         set_by_matrix=True,
         essential=True,
+        known_as=("second_order",),
     )
     architecture_objective: str = setting(
         "discriminator",
@@ -156,6 +163,7 @@ class DistributionConfig:
         None,
         "Number of replicas. Default: one per GPU. Without a GPU, replicas are logical CPUs.",
         minimum=1,
+        known_as=("gpus", "num_gpus", "devices"),
     )
 
     def __post_init__(self):

@@ -1,4 +1,4 @@
-"""The machines of a run, as the environment variable TF_CONFIG names them.
+"""The machines of a run, as listed in the environment variable TF_CONFIG.
 
 {"cluster": {"worker": ["first:12345", "second:12345"]}, "task": {"type": "worker", "index": 0}}
 """
@@ -26,11 +26,11 @@ _RETRY_SECONDS = 0.3
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The workers of a run and which of them this process is.
+    """The workers of a run, and the index of this one.
 
     Args:
-        workers: Their addresses, `host:port`, in an order that all of them share.
-        index: The place of this process among them.
+        workers: Their addresses, `host:port`, in the same order in all of them.
+        index: The index of this process among them.
     """
 
     workers: tuple[str, ...]
@@ -43,18 +43,18 @@ class Cluster:
 
 
 def read_cluster(environment: Mapping[str, str] = os.environ) -> Cluster:
-    """The cluster that TF_CONFIG describes.
+    """Returns the cluster that TF_CONFIG describes.
 
     Raises:
-        ConfigurationError: It is not set, or of another form.
+        ConfigurationError: It is not set, or is malformed.
     """
     text = environment.get(VARIABLE)
     if text is None:
-        raise _refused("no such variable")
+        raise _refused("not set")
     try:
         content = json.loads(text)
         workers, task = content["cluster"].pop("worker"), content["task"]
-        # A text as well as a number; 0.5, of which int would make 0, is neither.
+        # A string or a number, but not 0.5, which int would turn into 0.
         index = int(str(task["index"]))
         is_known = task["type"] == "worker" and not content["cluster"]
         is_sound = isinstance(workers, list) and all(map(_ADDRESS.fullmatch, workers))
@@ -68,16 +68,16 @@ def read_cluster(environment: Mapping[str, str] = os.environ) -> Cluster:
 
 
 def meet(cluster: Cluster, seconds: float) -> None:
-    """Returns once every worker of the cluster has come here.
+    """Waits until every worker of the cluster has called this function.
 
-    TensorFlow waits for them too, but deaf to every signal; here SIGTERM ends the waiting. Workers
-    report to the chief, at the port where its TensorFlow will listen.
+    TensorFlow waits for them too, but ignores all signals meanwhile; here SIGTERM ends the wait.
+    Workers report to the chief, at the port where its TensorFlow will listen.
 
     Raises:
-        CommunicationError: Not all have come after so many seconds, or the port is taken.
+        CommunicationError: Some have not reported after `seconds`, or the port is in use.
     """
     deadline = time.monotonic() + seconds
-    host, port = _ADDRESS.fullmatch(cluster.workers[0]).groups()
+    host, _, port = cluster.workers[0].rpartition(":")
     if cluster.is_chief:
         missing = _receive(int(port), set(range(1, len(cluster.workers))), deadline)
     else:
@@ -85,14 +85,14 @@ def meet(cluster: Cluster, seconds: float) -> None:
     if missing:
         names = [f"{index} at {cluster.workers[index]}" for index in sorted(missing)]
         raise CommunicationError(
-            f"Every worker of {VARIABLE} starts within {seconds:g} seconds.",
+            f"Every worker of {VARIABLE} must start within {seconds:g} seconds.",
             received=f"nothing from worker {', '.join(names)}",
-            remedy="See to it that all workers run the same command and reach each other.",
+            remedy="Make sure that all workers run the same command and can reach each other.",
         )
 
 
 def _receive(port: int, missing: set[int], deadline: float) -> set[int]:
-    """Waits for all reports, then answers them; returns whose have not come."""
+    """Waits for all reports and answers them; returns the workers that did not report."""
     is_dual = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if is_dual else socket.AF_INET
     reports: dict[int, socket.socket] = {}
@@ -101,13 +101,13 @@ def _receive(port: int, missing: set[int], deadline: float) -> set[int]:
             server = socket.create_server(("", port), family=family, dualstack_ipv6=is_dual)
         except OSError as error:
             raise CommunicationError(
-                "The chief listens at its own address.",
+                "The chief must be able to listen at its own address.",
                 received=f"port {port}: {error.strerror}",
-                remedy=f"End the program that has this port, or name another in {VARIABLE}.",
+                remedy=f"End the program that uses this port, or choose another in {VARIABLE}.",
             ) from error
         connections.enter_context(server).settimeout(_RETRY_SECONDS)
         while missing - reports.keys() and time.monotonic() < deadline:
-            # Who says too little, or too late, is sent away: a worker comes again.
+            # A connection that sends too little, or too late, is closed: a worker tries again.
             with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as accepted:
                 connection = accepted.enter_context(server.accept()[0])
                 connection.settimeout(_RETRY_SECONDS)
@@ -119,14 +119,14 @@ def _receive(port: int, missing: set[int], deadline: float) -> set[int]:
                     connections.enter_context(accepted.pop_all())
         if missing <= reports.keys():
             for connection in reports.values():
-                # A worker that is gone again is missed when TensorFlow starts.
+                # A worker that has died since is reported when TensorFlow starts.
                 with contextlib.suppress(OSError):
                     connection.sendall(_ANSWER)
     return missing - reports.keys()
 
 
 def _report(host: str, port: int, index: int, deadline: float) -> set[int]:
-    """Reports to the chief, again and again until it answers; returns it if it does not."""
+    """Reports to the chief until it answers; returns its index if it does not."""
     while (remaining := deadline - time.monotonic()) > 0:
         with (
             contextlib.suppress(OSError),
@@ -142,8 +142,8 @@ def _report(host: str, port: int, index: int, deadline: float) -> set[int]:
 
 def _refused(received: str) -> ConfigurationError:
     return ConfigurationError(
-        f"--strategy=multi_worker reads from {VARIABLE} the address of every worker, under no name "
-        "but worker, and which of them this process is.",
+        f"{VARIABLE} must list the address of every worker, under the name worker only, and the "
+        "index of this one.",
         received=f"{VARIABLE}: {received}",
-        remedy=f"Set it as {VARIABLE}='{_EXAMPLE}'; BUILD.md shows how.",
+        remedy=f"Set it as {VARIABLE}='{_EXAMPLE}' (BUILD.md).",
     )

@@ -11,37 +11,37 @@ from darts_adv_tf.system.errors import ConfigurationError
 
 
 def share_cores() -> None:
-    """Gives each of the two passes through the discriminator, real and fake, half of the cores.
+    """Gives each of the two discriminator passes, real and fake, half of the cores.
 
-    TensorFlow lets every operation take all of them, and with two chains of small operations the
-    cores then mostly wait for each other: on two cores a search step took 3.7 s in place of 2.2 s
-    (docs/performance.md). What the environment says goes before.
+    By default TensorFlow lets every operation use all of them, and with two chains of small
+    operations the cores then mostly wait for each other: on two cores a search step took 3.7 s
+    instead of 2.2 s (docs/performance.md). TF_NUM_INTRAOP_THREADS takes precedence.
     """
     if tf.config.list_physical_devices("GPU") or "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
-    # Too late once TensorFlow has computed, in a program that makes several builders.
+    # Raised once TensorFlow has run an operation, in a program that makes several runs.
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
 def make_strategy(kind: str = "auto", num_replicas: int | None = None) -> tf.distribute.Strategy:
-    """One device, or a mirror on several GPUs or, where there is none, on logical CPUs.
+    """Returns the strategy for one device, several GPUs or, without a GPU, logical CPUs.
 
     Args:
         kind: `auto`, `one_device` or `mirrored`.
-        num_replicas: One a GPU unless given.
+        num_replicas: Number of replicas; by default one per GPU.
 
     Raises:
-        ConfigurationError: There are fewer GPUs than replicas asked for, or the program has
-            used its CPU already and can no longer divide it.
+        ConfigurationError: There are fewer GPUs than replicas, or the program has used its CPU
+            already and can no longer divide it.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if num_replicas is None:
         num_replicas = 1 if kind == "one_device" else max(1, len(gpus))
     if gpus and num_replicas > len(gpus):
         raise ConfigurationError(
-            "Each replica has a GPU of its own.",
+            "Each replica must have its own GPU.",
             received=f"--num_replicas={num_replicas}, {len(gpus)} GPUs",
             remedy=f"Use --num_replicas={len(gpus)} or less.",
         )
@@ -62,26 +62,27 @@ def _divide_cpu(num_replicas: int):
     except RuntimeError:
         if len(tf.config.list_logical_devices("CPU")) < num_replicas:
             raise ConfigurationError(
-                "The CPU is divided into replicas before TensorFlow first computes.",
+                "The CPU must be divided into replicas before TensorFlow runs its first operation.",
                 received=f"--num_replicas={num_replicas} after that",
                 remedy="Start a new process.",
             ) from None
 
 
 def make_gather(strategy: tf.distribute.Strategy) -> Callable[[Sequence[float]], np.ndarray]:
-    """A function by which the processes of a run tell each other numbers.
+    """Returns a function that gathers numbers from all processes of a run.
 
-    All of them call it, at the same places, with as many numbers each; it returns when they have.
+    All of them must call it, in the same order and with the same number of values; it blocks
+    until they have.
 
     Returns:
-        A function of n numbers, which returns float64 (replicas, n), a row for each replica, those
-        of one process alike.
+        A function of n numbers that returns float64 (replicas, n), one row per replica; the rows
+        of one process are equal.
     """
 
     @tf.function(autograph=False)
     def run(rows):
         def on_replica(row):
-            # On a device of this replica, which an argument is not.
+            # The copy is on a device of this replica; the argument is not.
             return tf.distribute.get_replica_context().all_gather(tf.identity(row), axis=0)
 
         return strategy.run(on_replica, args=(rows,))

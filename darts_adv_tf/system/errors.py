@@ -1,20 +1,20 @@
-"""The errors a user can mend, each with the exit status that its command ends with."""
+"""Errors that a user can fix, each with the exit status of its command."""
 
 from os import PathLike
 
 
 class UserError(ValueError):
-    """A mistake in what a command was given, told as rule, received, file and remedy.
+    """A mistake in the input of a command, reported as rule, received, file and remedy.
 
     Args:
-        rule: The rule that was broken, one sentence.
+        rule: What must be, in one sentence: "--inputs must name at least one image."
         received: What was found instead.
-        file: The file or folder in which it was found.
+        file: The file or folder where it was found.
         remedy: What to do about it.
 
     Example:
-        >>> print(DataError("An image has one mask an organ.", received="no heart mask"))
-        An image has one mask an organ.
+        >>> print(DataError("Each image must have one mask per class.", received="no heart mask"))
+        Each image must have one mask per class.
           Received: no heart mask
     """
 
@@ -38,7 +38,7 @@ class UserError(ValueError):
 
 
 class ConfigurationError(UserError):
-    """A flag, a configuration or a genotype is wrong, or the work directory is occupied."""
+    """A flag, a configuration or a genotype is wrong, or the work directory is in use."""
 
     exit_status = 2
 
@@ -50,7 +50,7 @@ class DataError(UserError):
 
 
 class NonFiniteError(UserError):
-    """A loss or a gradient stopped being finite."""
+    """A loss or a gradient is no longer finite."""
 
     exit_status = 4
 

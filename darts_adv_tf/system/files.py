@@ -1,7 +1,4 @@
-"""Atomic writing: a file is either as it was before or complete, never half written.
-
-And strict reading of JSON.
-"""
+"""Atomic writing (a file is either unchanged or complete) and strict reading of JSON."""
 
 import contextlib
 import errno
@@ -16,13 +13,13 @@ from darts_adv_tf.system.errors import StorageError
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file through a temporary one beside it; makes missing folders.
+    """Writes a file through a temporary one in the same folder; creates missing folders.
 
     Raises:
-        StorageError: The system refused to write; the file is as it was before.
+        StorageError: The system refused to write; the file is unchanged.
     """
     path = Path(path)
-    # Made by open() and not by tempfile, whose files nobody else may read.
+    # Not by tempfile, whose files no other user may read.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,16 +32,16 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
             "A result must be written.",
             received=error.strerror or error,
             file=path,
-            remedy="Free space or permit writing there, or choose another folder.",
+            remedy="Free space, give yourself permission to write there, or choose another folder.",
         ) from error
     finally:
-        # Gone already after os.replace; left over after anything else, Ctrl-C included.
+        # It no longer exists after os.replace; anything else, such as Ctrl-C, leaves it.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(path: str | os.PathLike) -> None:
-    """Removes what processes left beside a file that were killed while they wrote it."""
+    """Removes the temporary files of processes that were killed while they wrote a file."""
     path = Path(path)
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}")
     if path.parent.is_dir():
@@ -60,7 +57,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 @contextlib.contextmanager
 def write_synced(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Opens a new file; what was written is on the disk, and not only on its way, at the end."""
+    """Opens a new file; at the end its content is synced to the disk."""
     with open(path, "xb") as stream:
         yield stream
         stream.flush()
@@ -68,12 +65,12 @@ def write_synced(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def sync_folder(path: str | os.PathLike) -> None:
-    """Puts the names in a folder on the disk: a file's own sync does not include its name."""
+    """Syncs the names in a folder to the disk: syncing a file does not include its name."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some file systems, such as those of other machines, have no such thing for folders.
+        # Some file systems, such as network file systems, cannot sync folders.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -81,7 +78,7 @@ def sync_folder(path: str | os.PathLike) -> None:
 
 
 def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An `object_pairs_hook` that refuses a key given twice; the decoder would keep the last.
+    """An `object_pairs_hook` that refuses a repeated key; the decoder would keep the last one.
 
     Raises:
         ValueError: A key is repeated.
@@ -90,5 +87,5 @@ def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) != len(pairs):
         keys = [key for key, _ in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {repeated!r} stands there twice")
+        raise ValueError(f"the key {repeated!r} is repeated")
     return document

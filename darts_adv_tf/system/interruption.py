@@ -1,7 +1,7 @@
 """SIGINT (Ctrl-C) and SIGTERM in a long program: finish the step, save, exit with 130 or 143.
 
-The handler raises or takes note, in the main thread and so not before that is back from C++. The
-watcher, a thread, sees every signal at once, and only it ends the process by force.
+The handler raises or notes the signal. It runs in the main thread, so not before that returns from
+C++. The watcher, a thread, sees every signal at once; only it ends the process by force.
 """
 
 import contextlib
@@ -13,20 +13,21 @@ import time
 from collections.abc import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# What a program that does not defer the first signal may take to end by its own.
+# Time for a program to end by itself if it does not defer the first signal.
 GRACE_SECONDS = 2.0
-# So soon it is the first signal again: timeout(1) sends to its command, then to its group.
+# A repetition within this time is the same signal: timeout(1) sends it to its command, then to
+# its group.
 ECHO_SECONDS = 0.1
 
 _undo_install = contextlib.ExitStack()
 # The first signal, once its handler has run.
 _handled: int | None = None
-# The one that has begun. It stays if a signal came: also what follows may then take its time.
+# The one in progress. It is kept after a signal, so that what follows is not ended by force.
 _deferral: "Deferral | None" = None
 
 
 class Interrupted(BaseException):
-    """A signal asks the program to end; no Exception, which would be taken for an error."""
+    """A signal asks the program to end. Not an Exception, which would be handled as an error."""
 
     def __init__(self, signal_number: int):
         self.signal_number = signal_number
@@ -39,16 +40,16 @@ class Interrupted(BaseException):
 
 
 class Deferral:
-    """What `deferral` gives to a loop that finishes its step before it ends."""
+    """Lets a loop finish its step before the program ends; made by `deferral`."""
 
     def __init__(self):
         self._signal_number: int | None = None
 
     def begin(self) -> None:
-        """From now on a signal is noted; until now it raises `Interrupted`."""
+        """Notes signals from now on; before, they raise `Interrupted`."""
         global _deferral
         if _handled is not None and _deferral is not self:
-            raise Interrupted(_handled)  # Once more, since something has swallowed it.
+            raise Interrupted(_handled)  # Again: something has swallowed the first one.
         assert _deferral in (None, self), "deferrals are not nested"
         _deferral = self
 
@@ -57,12 +58,13 @@ class Deferral:
         return self._signal_number is not None
 
     def request(self, signal_number: int) -> None:
-        """Notes a signal, such as one that another machine has received; the first one counts."""
+        """Notes a signal, such as one that another machine has received; only the first counts."""
         if not self.is_requested:
             self._signal_number = signal_number
 
     def interrupt(self) -> None:
-        """Raises `Interrupted` for the signal noted."""
+        """Raises `Interrupted` for the signal that was noted."""
+        assert self._signal_number is not None
         raise Interrupted(self._signal_number)
 
 
@@ -71,7 +73,7 @@ def deferral() -> Iterator[Deferral]:
     """Lets a loop finish its step and save, after `begin`, when `is_requested`.
 
     Raises:
-        Interrupted: At the end, for a signal that was noted; another exception goes first.
+        Interrupted: At the end, for a signal that was noted, unless another exception is raised.
     """
     global _deferral
     stop = Deferral()
@@ -85,7 +87,7 @@ def deferral() -> Iterator[Deferral]:
 
 
 def install() -> None:
-    """Answers both signals from now on. To be called in the main thread, which is interrupted."""
+    """Handles both signals from now on. Must be called in the main thread."""
     if signal.getsignal(signal.SIGTERM) is _handle:
         return
     receiver, sender = socket.socketpair()
@@ -93,7 +95,7 @@ def install() -> None:
     previous = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     watcher = threading.Thread(target=_watch, args=(receiver,), daemon=True)
     watcher.start()
-    # Undone from the last to the first; without its sender the watcher returns.
+    # Undone in reverse order; without its sender the watcher returns.
     _undo_install.callback(watcher.join)
     _undo_install.callback(sender.close)
     _undo_install.callback(signal.set_wakeup_fd, previous)
@@ -102,7 +104,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Restores what `install` replaced and forgets the signals that came."""
+    """Restores the previous handlers and forgets all signals received."""
     global _deferral, _handled
     _undo_install.close()
     _deferral = _handled = None
@@ -110,9 +112,9 @@ def uninstall() -> None:
 
 @contextlib.contextmanager
 def left_to_the_system() -> Iterator[None]:
-    """Lets a signal end the process at once, without a word.
+    """Lets a signal end the process at once, without a message.
 
-    Around calls of libraries that keep all of Python waiting, `Interrupted` and watcher included.
+    For library calls that block all of Python, including the handler and the watcher.
     """
     previous = [signal.signal(number, signal.SIG_DFL) for number in SIGNALS]
     try:
@@ -124,7 +126,7 @@ def left_to_the_system() -> Iterator[None]:
 
 def _handle(signal_number: int, frame: object) -> None:
     global _handled
-    if _handled is None:  # Of the second the watcher takes care.
+    if _handled is None:  # The watcher handles the second one.
         _handled = signal_number
         if _deferral is None:
             raise Interrupted(signal_number)
@@ -137,7 +139,7 @@ def _watch(receiver: socket.socket) -> None:
         try:
             received = receiver.recv(1)
         except TimeoutError:
-            received = b"\0"  # No signal, but the grace goes on.
+            received = b"\0"  # No signal, but the grace period continues.
         if not received:
             receiver.close()
             return
@@ -149,7 +151,7 @@ def _watch(receiver: socket.socket) -> None:
                 _announce(first.signal_name)
         elif first is not None:
             age = time.monotonic() - arrival
-            # Asked for only now: a deferral may have begun between the signal and its handler.
+            # Checked only now: a deferral may have begun between the signal and its handler.
             if (is_ours and age > ECHO_SECONDS) or (age > GRACE_SECONDS and _deferral is None):
                 os._exit(first.exit_status)
 
@@ -157,6 +159,6 @@ def _watch(receiver: socket.socket) -> None:
 def _announce(signal_name: str) -> None:
     text = "finishing the step in progress, then saving; once more to exit at once"
     # Not through sys.stderr, whose lock a daemon thread must not hold when the interpreter ends.
-    # And perhaps to nobody: with `2>&1 | tee log` Ctrl-C ends tee too.
+    # The reader may be gone: with `2>&1 | tee log` Ctrl-C also ends tee.
     with contextlib.suppress(OSError):
         os.write(2, f"\n{signal_name}: {text}\n".encode())

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from darts_adv_tf.cli import config_from_flags, help_text, is_help_requested
+from darts_adv_tf.cli import (
+    DESCRIPTIONS,
+    config_from_flags,
+    help_text,
+    is_full_help_requested,
+    is_help_requested,
+)
+from darts_adv_tf.cli.parsing import similar_flags
 from darts_adv_tf.config import (
     AugmentationConfig,
     CollapseConfig,
@@ -49,7 +56,8 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def flags_in_help(command: str) -> set[str]:
-    return set(re.findall(r"^  --(\w+)", help_text(command), re.MULTILINE))
+    text = help_text(command, is_full=True)
+    return set(re.findall(r"^  --(\w+)", text, re.MULTILINE)) - {"helpfull"}
 
 
 def test_without_flags_the_configuration_has_its_defaults():
@@ -105,12 +113,80 @@ def test_a_command_has_the_flags_it_heeds_and_no_others():
 
 
 def test_help_shows_defaults_choices_and_needs_within_a_terminal():
-    text = help_text("search")
+    for command in DESCRIPTIONS:
+        assert max(map(len, help_text(command, is_full=True).splitlines())) <= 100
+    text = help_text("search", is_full=True)
     assert "--backbone=<text>  (default: unet)" in text
     assert "--learning_rate=<number>  (default: 0.001)" in text
-    assert max(map(len, text.splitlines())) <= 100
+    assert "--percentiles=<text>  (default: 0.5,99.5)" in text
+    assert "--checkpoint_every=<text>  (default: 5m)" in text
     assert "--workdir=<text>  (required)" in help_text("export")
-    assert is_help_requested(["--seed=1", "--help"]) and not is_help_requested(["--seed=1"])
+
+
+def test_help_shows_the_essential_flags_and_helpfull_all():
+    for command in DESCRIPTIONS:
+        essential = set(re.findall(r"^  --(\w+)", help_text(command), re.MULTILINE))
+        every = flags_in_help(command) | {"helpfull"}
+        assert essential <= every and len(essential) <= 25, command
+        if essential < every - {"undefok", "helpfull"}:
+            hidden = len(every - essential - {"undefok"})
+            assert f"\n{hidden} more flags: python -m darts_adv_tf.{command} --helpfull" in (
+                help_text(command)
+            )
+    essential = help_text("search")
+    assert "--dataset=" in essential and "--collapse_window=" not in essential
+    assert "--collapse_window=" in help_text("search", is_full=True)
+    assert "--undefok=" in help_text("search", is_full=True)
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h", "-help", "--help=true", "--helpfull"])
+def test_help_may_stand_anywhere(argument):
+    assert is_help_requested(["--seed=1", argument])
+    assert is_full_help_requested(["--seed=1", argument]) == (argument == "--helpfull")
+    assert not is_help_requested(["--seed=1", argument.strip("-")])
+
+
+def test_an_earlier_name_of_a_flag_is_accepted_everywhere(tmp_path):
+    (tmp_path / "old.flags").write_text("--figure_every=3\n")
+    expected = TrainingConfig(plot_every=3)
+    for argv in (["--figure_every=3"], ["--figure_every", "3"], ["--flagfile=old.flags"]):
+        assert config_from_flags("search", argv).training == expected
+    assert config_from_flags("search", ["--figure_every=2", "--plot_every=3"]).training == expected
+    assert "figure_every" not in help_text("search", is_full=True)
+    save_config(RunConfig(training=expected), tmp_path / "here")
+    assert resume("here", "--figure_every=3").training == expected
+    with pytest.raises(ConfigurationError) as caught:
+        resume("here", "--figure_every=4")
+    assert caught.value.received == "--plot_every=4, started with 3"
+
+
+def test_a_list_that_is_repeated_in_another_form_is_the_same(tmp_path):
+    data = DataConfig(normalization="percentile", percentiles=(1, 99))
+    save_config(RunConfig(data=data), tmp_path / "here")
+    assert resume("here", "--percentiles=1.0,99.00").data == data
+    with pytest.raises(ConfigurationError) as caught:
+        resume("here", "--percentiles=1,98")
+    assert caught.value.received == "--percentiles=1,98, started with 1,99"
+    with pytest.raises(ConfigurationError, match="must be two numbers"):
+        resume("here", "--percentiles=1")
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "similar"),
+    [
+        ("search", "epochs", ["search_epochs", "retrain_epochs"]),
+        ("search", "lr", ["learning_rate"]),
+        ("search", "batch-size", ["batch_size"]),
+        ("search", "num_gpus", ["num_replicas"]),
+        ("search", "output_dir", ["workdir"]),
+        ("predict", "output", ["output_dir"]),
+        ("search", "objective", ["architecture_objective"]),
+        ("search", "figureevery", []),
+        ("search", "operatoins", []),
+    ],
+)
+def test_an_unknown_flag_suggests_what_it_was_meant_for(command, name, similar):
+    assert [each for each in similar_flags(command, name) if each != "operations"] == similar
 
 
 @pytest.mark.parametrize(
@@ -118,6 +194,7 @@ def test_help_shows_defaults_choices_and_needs_within_a_terminal():
     [
         ("search", ["--batchsize=3"], "unknown flag --batchsize", "Did you mean --batch_size?"),
         ("search", ["--genotype=g"], "unknown flag --genotype", "It is a flag of train."),
+        ("search", ["--model=m"], "unknown flag --model", "Did you mean --backbone?"),
         ("train", ["--search_epochs=1"], "unknown flag --search_epochs", "It is a flag of search."),
         ("search", ["--xyzzy"], "unknown flag --xyzzy", "--help"),
         # A flag of absl's own modules, which share one global list.
@@ -448,7 +525,7 @@ def test_the_command_lines_of_a_matrix_are_those_of_its_runs(arm, tmp_path):
 def test_what_a_matrix_sets_itself_is_refused_beside_the_flagfile_too(path, flag, monkeypatch):
     monkeypatch.chdir(FLAGFILES[0].parents[1])
     flagfile = f"--flagfile=flags/paper_{path}_table.flags"
-    with pytest.raises(ConfigurationError, match="say what you want by --backbones, --arms"):
+    with pytest.raises(ConfigurationError, match="use --backbones, --arms"):
         config_from_flags("reproduce", [flagfile, "--data_dir=somewhere", f"--{flag}"])
 
 

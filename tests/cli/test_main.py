@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf import cli as run_flags
+from darts_adv_tf import cli
 from darts_adv_tf.cli.main import run
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config.config_file import save_config
@@ -58,10 +58,12 @@ def test_arguments_are_the_processs_own_unless_given(monkeypatch):
     assert given[0].seed == 6
 
 
-def test_help_prints_to_stdout_and_runs_nothing(capsys):
-    assert status_of(raising(AssertionError()), ["--seed=1", "--help"]) == 0
+@pytest.mark.parametrize("flag", ["--help", "--helpfull"])
+def test_help_prints_to_stdout_and_runs_nothing(flag, capsys):
+    assert status_of(raising(AssertionError()), ["--seed=1", flag]) == 0
     out, err = capsys.readouterr()
     assert "--batch_size=<integer>  (default: 4)" in out and not err
+    assert ("--collapse_window=" in out) == (flag == "--helpfull")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_a_signal_ends_with_its_status_and_says_how_to_go_on(number, status, is_
         os.kill(os.getpid(), number)
 
     assert status_of(main, ["--workdir=here"]) == status
-    remedy = "Go on by: python -m darts_adv_tf.search --resume --workdir=here"
+    remedy = "Resume with: python -m darts_adv_tf.search --resume --workdir=here"
     rest = remedy if is_begun else "Nothing was written."
     assert capsys.readouterr().err == f"search: stopped by {signal.Signals(number).name}. {rest}\n"
 
@@ -157,7 +159,7 @@ def test_a_signal_before_the_flags_are_read_wrote_nothing(monkeypatch, capsys):
     def parse(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(run_flags, "config_from_flags", parse)
+    monkeypatch.setattr(cli, "config_from_flags", parse)
     assert status_of(raising(AssertionError())) == 143
     assert capsys.readouterr().err == "search: stopped by SIGTERM. Nothing was written.\n"
 

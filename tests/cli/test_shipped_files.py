@@ -34,7 +34,7 @@ def test_a_flagfile_stands_for_its_flags(written, elsewhere):
     assert with_flagfiles(["--first", *written, "--last"]) == expected
 
 
-@pytest.mark.parametrize("name", ["flags/phantom.flags", "phantom.flags"])
+@pytest.mark.parametrize("name", ["flags/phantom.flags", "phantom.flags", "phantom"])
 def test_a_shipped_flagfile_is_found_from_every_folder(name):
     assert find_flagfile(name).resolve() == ROOT / "flags" / "phantom.flags"
 
@@ -49,12 +49,20 @@ def test_a_file_of_ones_own_goes_before_a_shipped_one(elsewhere):
     assert with_flagfiles(["--flagfile=phantom.flags"]) == ["--seed=7"]
 
 
-@pytest.mark.parametrize("name", ["", "missing.flags", "elsewhere/phantom.flags"])
-def test_a_missing_flagfile_is_refused_and_the_shipped_ones_are_named(name):
-    with pytest.raises(ConfigurationError, match="A flagfile must exist") as caught:
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("", "These are shipped: "),
+        ("qqqqq.flags", " phantom,"),
+        ("elsewhere/phantom.flags", "Did you mean --flagfile=phantom?"),
+        ("paper_cx_seg_unt", "Did you mean --flagfile=paper_cx_seg_unet?"),
+    ],
+)
+def test_a_missing_flagfile_is_refused_and_the_shipped_ones_are_named(name, remedy):
+    with pytest.raises(ConfigurationError, match="--flagfile must be the path of a file") as caught:
         find_flagfile(name)
-    assert f"--flagfile={name}" in caught.value.received
-    assert "phantom.flags" in caught.value.remedy
+    assert caught.value.received == f"--flagfile={name}"
+    assert remedy in caught.value.remedy
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\xff", None])

@@ -208,7 +208,7 @@ def assert_lost_connection(ended: Ended):
     assert ended.status == 6
     # Nothing after the message, as a traceback or TensorFlow's log would be.
     assert re.search(
-        r"^search: All workers of a run work together to its end\.\n"
+        r"^search: All workers of a run must run to its end\.\n"
         r"  Received: .+\n"
         r"  Remedy: See why another one has ended, then start all of them again with --resume\.\n"
         r"\Z",
@@ -229,7 +229,7 @@ def test_where_one_is_asked_to_stop_all_do_after_the_same_step(name, status, epi
     assert [last_step(ended) for ended in episode.ended] == [episode.saved] * 2
     for ended in episode.ended:
         assert ended.err.endswith(
-            "Go on by: python -m darts_adv_tf.search --resume --workdir=run\n"
+            "Resume with: python -m darts_adv_tf.search --resume --workdir=run\n"
         )
         assert "Traceback" not in ended.err
         assert ended.time - episode.signalled < LOST_WORKER_SECONDS
@@ -299,7 +299,7 @@ def test_the_wait_for_a_worker_that_never_comes_has_an_end(index, tmp_path):
 
     assert ended.status == 6
     assert ended.err == (
-        f"search: Every worker of TF_CONFIG starts within {PATIENCE_SECONDS} seconds.\n"
+        f"search: Every worker of TF_CONFIG must start within {PATIENCE_SECONDS} seconds.\n"
         f"  Received: nothing from worker {1 - index} at localhost:{ports[1 - index]}\n"
         "  Remedy: See to it that all workers run the same command and reach each other.\n"
     )

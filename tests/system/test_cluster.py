@@ -116,8 +116,8 @@ def test_anything_else_is_refused_with_the_rule(content):
 
     rule, received, remedy = str(caught.value).splitlines()
     assert rule == (
-        "--strategy=multi_worker reads from TF_CONFIG the address of every worker, under no name "
-        "but worker, and which of them this process is."
+        "TF_CONFIG must list the address of every worker, under the name worker only, and the "
+        "index of this one."
     )
     assert received == f"  Received: TF_CONFIG: {text}"
     assert remedy.startswith("  Remedy: Set it as TF_CONFIG='{")
@@ -125,7 +125,7 @@ def test_anything_else_is_refused_with_the_rule(content):
 
 
 def test_without_the_variable_the_remedy_shows_one_that_works():
-    with pytest.raises(ConfigurationError, match="Received: TF_CONFIG: no such variable") as caught:
+    with pytest.raises(ConfigurationError, match="Received: TF_CONFIG: not set") as caught:
         read_cluster({})
 
     example = caught.value.remedy.partition("TF_CONFIG='")[2].partition("'")[0]

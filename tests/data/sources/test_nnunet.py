@@ -183,7 +183,7 @@ def test_a_folder_without_labels_is_refused(tmp_path):
         ("[1]", "[1]"),
         ("null", "None"),
         ("[" * 100_000, "RecursionError"),
-        ('{"labels": 1, "labels": 2}', "the key 'labels' stands there twice"),
+        ('{"labels": 1, "labels": 2}', "the key 'labels' is repeated"),
         ('{"labels": {"a": NaN}}', "NaN"),
         ('{"labels": {"a": ' + "9" * 5000 + "}}", "digits"),
         ('{"labels": "\\ud800"}', "surrogates"),

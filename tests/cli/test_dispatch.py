@@ -13,6 +13,7 @@ import pytest
 from darts_adv_tf import __main__, __version__, search
 from darts_adv_tf.cli import DESCRIPTIONS, help_text
 from darts_adv_tf.cli.dispatch import dispatch
+from darts_adv_tf.cli.shipped_files import with_installed_paths
 from darts_adv_tf.system import interruption
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def test_without_a_command_the_commands_are_listed(argv, capsys):
 def test_every_command_has_a_module_and_its_help(command, capsys):
     for argv in ([command, "--help"], ["help", command]):
         assert status_of(*argv) == 0
-        assert capsys.readouterr().out == help_text(command) + "\n"
+        assert capsys.readouterr().out == with_installed_paths(help_text(command)) + "\n"
 
 
 def test_a_command_gets_the_other_arguments(monkeypatch):

@@ -360,7 +360,7 @@ def test_each_start_goes_on_where_the_one_before_was_stopped(runs, ended):
 def test_one_process_at_a_time_works_in_a_folder(runs):
     process = runs["stopped"].result()["second process"]
     received = "Received: --workdir=stopped, in use by process "
-    assert_refused(process, 2, "One process at a time", received)
+    assert_refused(process, 2, "used by one process at a time", received)
 
 
 def test_a_run_is_not_overwritten(runs):

@@ -19,20 +19,19 @@ PACKAGE = Path(darts_adv_tf.__file__).parent
 FOLDERS_TO_DO = (
     ".",
     "adversarial",
-    "cli",
-    "config",
     "networks",
     "reproduction",
     "run",
     "search_space",
     "serving",
-    "system",
     "tf_graph",
     "training",
 )
 """Folders of the package that are not held to the rule yet; shorten this as they are done."""
 
-ALLOWED: dict[str, str] = {}
+ALLOWED: dict[str, str] = {
+    "(unknown: '\\n'.join([rule, *lines]))": "UserError itself, which passes its message on",
+}
 """Headlines without "must", each with the reason why it needs none."""
 
 FOLDERS = sorted({str(path.parent.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py")})

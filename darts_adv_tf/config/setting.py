@@ -111,7 +111,7 @@ def check_fields(config: "DataclassInstance") -> None:
         broken = None if value is None else _broken_rule(rules, value)
         if broken is not None:
             raise ConfigurationError(
-                f"--{name} {broken}.",
+                f"--{name} must {broken}.",
                 received=f"--{name}={value}",
                 remedy=rules.remedy
                 or f"Change it, or leave it out for {rules.plain(fields[name].default)}.",
@@ -120,17 +120,17 @@ def check_fields(config: "DataclassInstance") -> None:
 
 def _broken_rule(rules: Setting, value: Any) -> str | None:
     if rules.choices is not None and value not in rules.choices:
-        return f"must be one of {', '.join(rules.choices)}"
+        return f"be one of {', '.join(rules.choices)}"
     if rules.minimum is not None and value < rules.minimum:
-        return f"must be {rules.minimum} or more"
+        return f"be {rules.minimum} or more"
     if rules.maximum is not None and value > rules.maximum:
-        return f"must be {rules.maximum} or less"
+        return f"be {rules.maximum} or less"
     if isinstance(value, float) and not math.isfinite(value):
-        return "must be a finite number"
+        return "be a finite number"
     if value == "":
-        return "must not be empty"
+        return "not be empty"
     if rules.is_positive and not 0 < value < math.inf:
-        return "must be a positive number"
+        return "be a positive number"
     return None
 
 
@@ -151,7 +151,7 @@ def parsed(name: str, rules: Setting, value: Any) -> Any:
         return form.parse(value)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"--{name} {form.rule}.",
+            f"--{name} must {form.rule}.",
             received=received,
             remedy=f"Use such as --{name}={form.example}.",
         ) from error

@@ -14,7 +14,7 @@ class TextForm:
     Args:
         parse: Returns the value that a text stands for, or raises a ValueError.
         format: Returns the text of a value; `parse` reads it back as the same value.
-        rule: What the text must be: "must be ...".
+        rule: What the text must be, in words: "be a list of ...".
         example: A text that is right.
     """
 
@@ -77,24 +77,24 @@ def _format_number(number: float) -> str:
 NAMES = TextForm(
     _parse_names,
     _format_list,
-    "must be a list of different names, separated by commas",
+    "be a list of different names, separated by commas",
     "left_lung,right_lung",
 )
 WHOLE_NUMBERS = TextForm(
     _parse_whole_numbers,
     _format_list,
-    "must be a list of different whole numbers, separated by commas",
+    "be a list of different whole numbers, separated by commas",
     "0,1,2",
 )
 NUMBER_PAIR = TextForm(
     _parse_number_pair,
     lambda pair: ",".join(map(_format_number, pair)),
-    "must be two numbers, the lower first, separated by a comma",
+    "be two numbers, the lower first, separated by a comma",
     "0.5,99.5",
 )
 INTERVAL = TextForm(
     _parse_interval,
     _format_interval,
-    "must be a number of minutes followed by m, or a number of steps",
+    "be a number of minutes followed by m, or a number of steps",
     "5m",
 )

@@ -36,13 +36,13 @@ def refuse_occupied(workdir: str | os.PathLike) -> None:
         received = "a file"
     elif holds_run(path):
         received = "a folder that holds a run"
-        remedy = f"Go on with that run by --resume. {remedy}"
+        remedy = f"Resume that run with --resume. {remedy}"
     elif any(not _is_of_an_unbegun_run(path, entry) for entry in path.iterdir()):
         received = "a folder that holds other files"
     else:
         return
     raise ConfigurationError(
-        "A run begins in a work directory that is new or empty.",
+        "--workdir must be a new or empty folder.",
         received=f"--workdir={workdir}, {received}",
         file=path,
         remedy=remedy,
@@ -70,16 +70,16 @@ def lock(workdir: str | os.PathLike, file: Path = LOCK) -> None:
         holder = os.pread(descriptor, 200, 0).decode(errors="replace")
         os.close(descriptor)
         raise ConfigurationError(
-            "One process at a time works in a work directory.",
+            "A work directory must be used by one process at a time.",
             received=f"--workdir={workdir}, in use by {holder or 'another process'}",
             file=path,
-            remedy="Wait for its end or stop it, or name another --workdir.",
+            remedy="Wait until it ends or stop it, or name another --workdir.",
         ) from error
     except OSError as error:
         if error.errno not in _ERRORS_OF_SYSTEMS_WITHOUT_LOCKS:
             raise
         print(
-            f"warning: the file system of {workdir} has no locks. See to it that no other process "
+            f"warning: the file system of {workdir} has no locks. Make sure that no other process "
             "works there.",
             file=sys.stderr,
         )

@@ -53,7 +53,7 @@ def test_a_file_of_ones_own_goes_before_a_shipped_one(elsewhere):
     ("name", "remedy"),
     [
         ("", "These are shipped: "),
-        ("qqqqq.flags", " phantom,"),
+        ("qqqqq.flags", ", phantom."),
         ("elsewhere/phantom.flags", "Did you mean --flagfile=phantom?"),
         ("paper_cx_seg_unt", "Did you mean --flagfile=paper_cx_seg_unet?"),
     ],

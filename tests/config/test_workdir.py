@@ -73,7 +73,9 @@ def test_a_second_process_is_refused_and_told_by_whom(tmp_path, holder):
     refused = python(TRY, tmp_path / "run")
     assert refused.returncode == 1
     name = f"process {holder.pid} on {socket.gethostname()}"
-    assert refused.stderr.startswith("ConfigurationError: One process at a time")
+    assert refused.stderr.startswith(
+        "ConfigurationError: A work directory must be used by one process"
+    )
     assert f"Received: --workdir={tmp_path / 'run'}, in use by {name}\n" in refused.stderr
     assert f"File: {tmp_path / 'run' / 'checkpoints' / 'lock'}\n" in refused.stderr
     # Being refused takes nothing from the holder.

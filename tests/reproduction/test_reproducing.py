@@ -276,7 +276,7 @@ def test_a_run_that_another_process_makes_is_waited_for(make, tmp_path, capsys):
 def test_one_process_at_a_time_makes_a_matrix(make, tmp_path):
     held = os.open(tmp_path / "matrix.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(held, fcntl.LOCK_EX)
-    with pytest.raises(ConfigurationError, match="One process at a time"):
+    with pytest.raises(ConfigurationError, match="used by one process at a time"):
         make()
     assert not (tmp_path / "matrix.json").exists()
 

@@ -22,7 +22,7 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from darts_adv_tf.adversarial.losses import discriminator_loss, segmentation_loss
+from darts_adv_tf.adversarial.losses import GAN, cross_entropy
 from darts_adv_tf.config import DataConfig, RunConfig
 from darts_adv_tf.evaluation.metrics import confusion_matrix, iou, mean_over_present
 from darts_adv_tf.networks.fcn32s import UPSAMPLING
@@ -67,7 +67,7 @@ def main(argv):
     @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(segmentation_loss(labels, logits()))
+            loss = tf.reduce_sum(cross_entropy(labels, logits()))
         optimizer.apply([tape.gradient(loss, scores)])
 
     print(f"{len(dataset.cases)} cases, a grid of {coarse[1]}x{coarse[2]}")
@@ -110,7 +110,7 @@ def tell_apart(real_masks, fake_masks, num_steps: int) -> tuple[float, float]:
     @tf.function(autograph=False)
     def step(indices):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(discriminator_loss(*judge(indices)))
+            loss = tf.reduce_mean(GAN.discriminator(*judge(indices)))
         weights = discriminator.trainable_variables
         optimizer.apply(tape.gradient(loss, weights), weights)
 

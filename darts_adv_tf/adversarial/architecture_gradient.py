@@ -1,4 +1,4 @@
-"""The gradient of the validation objective by the architecture, through one virtual step.
+"""The gradient of the validation objective with respect to alpha, through one virtual step.
 
 With the objective J_val of Eq. 8, the losses L_S and L_D of Eqs. 1 and 2, and the virtual step
 theta' = theta - eta grad_theta L_S, phi' = phi - eta grad_phi L_D of Eq. 9, the chain rule gives
@@ -40,15 +40,15 @@ FINITE_DIFFERENCE_SCALE = 0.01
 """The step of a finite difference along v is this over the norm of v, as in the DARTS source."""
 
 WITHOUT_EFFECT = tf.UnconnectedGradients.ZERO
-"""The gradient by the alpha of a kind of cell that the discriminator has none of."""
+"""The gradient with respect to the alpha of a kind of cell that the discriminator lacks."""
 
 
 class ArchitectureGradient(NamedTuple):
     """This replica's share: the replicas' shares add up to the gradient of the global batch.
 
     Attributes:
-        gradient: One tensor an alpha, what to descend: `first_order` - eta * `second_order`.
-        first_order: v_alpha, one tensor an alpha.
+        gradient: What to descend, one tensor per alpha: `first_order` - eta * `second_order`.
+        first_order: v_alpha, one tensor per alpha.
         second_order: The Hessian-vector products, without eta; empty in first order.
         objective: J_val, a scalar.
     """
@@ -90,35 +90,35 @@ def architecture_gradient(
         The gradient, its parts and the objective.
     """
     if mode == "first_order":
-        value, (by_alpha,) = _objective_gradients(
+        value, (grad_alpha,) = _objective_gradients(
             game, theta, phi, alpha, val_batch, objective, (alpha,)
         )
-        return ArchitectureGradient(by_alpha, by_alpha, [], value)
+        return ArchitectureGradient(grad_alpha, grad_alpha, [], value)
 
     segmenter_pass = segmenter_pass or SegmenterPass(game, theta, train_batch)
     training, products = virtual_step_products(game, theta, phi, alpha, train_batch, segmenter_pass)
-    virtual_theta = _descend(theta, sum_over_replicas(training.by_theta), unroll_rate)
-    virtual_phi = _descend(phi, sum_over_replicas(training.by_phi), unroll_rate)
-    value, (by_alpha, by_theta, by_phi) = _objective_gradients(
+    virtual_theta = _descend(theta, sum_over_replicas(training.grad_theta), unroll_rate)
+    virtual_phi = _descend(phi, sum_over_replicas(training.grad_phi), unroll_rate)
+    value, (grad_alpha, grad_theta, grad_phi) = _objective_gradients(
         game,
         *(virtual_theta, virtual_phi, alpha, val_batch, objective),
         sources=(alpha, virtual_theta, virtual_phi),
     )
-    by_theta, by_phi = sum_over_replicas(by_theta), sum_over_replicas(by_phi)
+    grad_theta, grad_phi = sum_over_replicas(grad_theta), sum_over_replicas(grad_phi)
     if mode == "exact":
-        second_order = products(by_theta, by_phi)
+        second_order = products(grad_theta, grad_phi)
     else:
         second_order = finite_difference_products(
-            game, theta, phi, alpha, train_batch, by_theta, by_phi, segmenter_pass.fake_masks
+            game, theta, phi, alpha, train_batch, grad_theta, grad_phi, segmenter_pass.fake_masks
         )
     gradient = [
-        first - unroll_rate * second for first, second in zip(by_alpha, second_order, strict=True)
+        first - unroll_rate * second for first, second in zip(grad_alpha, second_order, strict=True)
     ]
-    return ArchitectureGradient(gradient, by_alpha, second_order, value)
+    return ArchitectureGradient(gradient, grad_alpha, second_order, value)
 
 
 def virtual_step_products(game, theta, phi, alpha, train_batch, segmenter_pass):
-    """The training gradients, and a function that differentiates them by alpha.
+    """The training gradients, and a function that differentiates them with respect to alpha.
 
     One forward and one backward pass serve both the virtual step and the Hessian-vector products.
 
@@ -134,7 +134,7 @@ def virtual_step_products(game, theta, phi, alpha, train_batch, segmenter_pass):
         tangent = _segmenter_tangent(game, theta, train_batch.images, v_theta)
         with differentiated_by("op_weights"):
             return tape.gradient(
-                [training.by_fake_masks, *training.by_phi],
+                [training.grad_fake_masks, *training.grad_phi],
                 alpha,
                 output_gradients=[tangent, *v_phi],
                 unconnected_gradients=WITHOUT_EFFECT,
@@ -159,7 +159,7 @@ def finite_difference_products(
     step, as in every network of this search space, the result is dominated by them.
 
     Returns:
-        One tensor an alpha.
+        One tensor per alpha.
     """
     images, labels = train_batch
     step_theta, step_phi = (
@@ -192,7 +192,7 @@ def finite_difference_products(
 
 
 def _objective_gradients(game, theta, phi, alpha, val_batch, objective, sources):
-    """J_val and its gradients by each of several lists of tensors."""
+    """J_val and its gradients with respect to each of several lists of tensors."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(sources)
         value = game.architecture_objective(theta, phi, alpha, val_batch, objective)
@@ -262,8 +262,8 @@ def _tangents(game, theta, images, v_theta):
 def no_tangent(received: object) -> ConfigurationError:
     """The segmenter cannot serve in the exact mode."""
     return ConfigurationError(
-        "The exact architecture gradient needs the forward-mode derivative of every operation of "
-        "the segmenter.",
+        "Every operation of the segmenter must have a forward-mode derivative for the exact "
+        "architecture gradient.",
         received=received,
         remedy="Use --architecture_gradient=finite_difference, which needs none, or other layers "
         "in the segmenter.",

@@ -8,7 +8,12 @@ from typing import Literal, NamedTuple
 import keras
 import tensorflow as tf
 
-from darts_adv_tf.adversarial.losses import adversarial_loss, discriminator_loss, segmentation_loss
+from darts_adv_tf.adversarial.losses import (
+    GAN,
+    AdversarialLoss,
+    SegmentationLoss,
+    cross_entropy,
+)
 from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates, call_in_training
 from darts_adv_tf.tf_graph.rematerialization import differentiated_by
 
@@ -44,17 +49,18 @@ class TrainingGradients(NamedTuple):
     """The gradients that one training batch gives, of this replica's share of the losses.
 
     Attributes:
-        by_theta: Of Eq. 1, one a weight of the segmenter.
-        by_phi: Of Eq. 2, one a weight of the discriminator.
-        by_fake_masks: (N, H, W, K), of the weighted adversarial term of Eq. 1 by the predictions.
+        grad_theta: Of Eq. 1 with respect to the segmenter's weights, one tensor per weight.
+        grad_phi: Of Eq. 2 with respect to the discriminator's weights, one tensor per weight.
+        grad_fake_masks: (N, H, W, K), of the weighted adversarial term of Eq. 1 with respect to
+            the predictions.
         losses: The losses at which they were taken.
         discriminator_updates: New values of the discriminator's state, where it has any, from
             its pass on the predictions.
     """
 
-    by_theta: list[tf.Tensor]
-    by_phi: list[tf.Tensor]
-    by_fake_masks: tf.Tensor
+    grad_theta: list[tf.Tensor]
+    grad_phi: list[tf.Tensor]
+    grad_fake_masks: tf.Tensor
     losses: Losses
     discriminator_updates: Updates
 
@@ -95,14 +101,14 @@ class SegmenterPass:
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as self._tape:
             self._tape.watch(theta)
             logits, self.fake_masks, self.updates = game.segment(theta, batch.images)
-            self.loss = game.global_mean(segmentation_loss(batch.labels, logits))
+            self.loss = game.global_mean(game.segmentation_loss(batch.labels, logits))
 
-    def gradient(self, by_fake_masks: tf.Tensor) -> list[tf.Tensor]:
-        """By theta, of `loss` and of what gives the fake masks this gradient."""
+    def gradient(self, grad_fake_masks: tf.Tensor) -> list[tf.Tensor]:
+        """Gradient of `loss`, and of the fake masks weighted by `grad_fake_masks`, w.r.t. theta."""
         gradient = self._tape.gradient(
             [self.loss, self.fake_masks],
             self._theta,
-            output_gradients=[tf.ones_like(self.loss), by_fake_masks],
+            output_gradients=[tf.ones_like(self.loss), grad_fake_masks],
         )
         return list(map(tf.convert_to_tensor, gradient))  # Of an embedding it is sparse.
 
@@ -121,7 +127,9 @@ class AdversarialGame:
         num_classes: K.
         adversarial_weight: lambda_adv of Eq. 1.
         global_batch_size: The number of images of a batch over all replicas.
-        discriminator_sees_images: Whether D gets the images beside the masks, as more channels.
+        discriminator_sees_images: Whether D gets the images as more channels after the masks.
+        segmentation_loss: The first term of Eq. 1.
+        adversarial_loss: The second term of Eq. 1, Eq. 2 and Eq. 8.
     """
 
     def __init__(
@@ -132,6 +140,8 @@ class AdversarialGame:
         adversarial_weight: float,
         global_batch_size: int,
         discriminator_sees_images: bool = False,
+        segmentation_loss: SegmentationLoss = cross_entropy,
+        adversarial_loss: AdversarialLoss = GAN,
     ):
         self.segmenter = segmenter
         self.discriminator = discriminator
@@ -139,6 +149,8 @@ class AdversarialGame:
         self.adversarial_weight = adversarial_weight
         self.global_batch_size = global_batch_size
         self.discriminator_sees_images = discriminator_sees_images
+        self.segmentation_loss = segmentation_loss
+        self.adversarial_loss = adversarial_loss
 
     def segment(self, theta: Tensors, images: tf.Tensor) -> Segmentation:
         """The segmenter in training: with the statistics of this batch, and with dropout.
@@ -185,7 +197,9 @@ class AdversarialGame:
 
     def weighted_adversarial_loss(self, fake_logits: tf.Tensor) -> tf.Tensor:
         """The second term of Eq. 1."""
-        return self.adversarial_weight * self.global_mean(adversarial_loss(fake_logits))
+        return self.adversarial_weight * self.global_mean(
+            self.adversarial_loss.generator(fake_logits)
+        )
 
     def training_gradients(
         self,
@@ -216,23 +230,25 @@ class AdversarialGame:
             # Both passes start from the same state. Statistics of real and of predicted masks
             # differ; only training uses the discriminator, which takes those of each batch.
             fake_logits, updates = self._discriminate(phi, alpha, batch.images, fake_masks)
-            discriminator = self.global_mean(discriminator_loss(real_logits, fake_logits))
+            discriminator = self.global_mean(
+                self.adversarial_loss.discriminator(real_logits, fake_logits)
+            )
             adversarial = self.weighted_adversarial_loss(fake_logits)
         with differentiated_by("kernels", "scale"):
-            by_phi = tape.gradient(discriminator, phi)
-            by_phi = list(map(tf.convert_to_tensor, by_phi))  # Of an embedding it is sparse.
+            grad_phi = tape.gradient(discriminator, phi)
+            grad_phi = list(map(tf.convert_to_tensor, grad_phi))  # Of an embedding it is sparse.
         with differentiated_by():
-            by_fake_masks = tape.gradient(adversarial, fake_masks)
+            grad_fake_masks = tape.gradient(adversarial, fake_masks)
         del tape
-        by_theta = segmenter_pass.gradient(by_fake_masks)
+        grad_theta = segmenter_pass.gradient(grad_fake_masks)
         losses = Losses(
             segmentation=segmenter_pass.loss,
             adversarial=adversarial,
             discriminator=discriminator,
-            real_accuracy=self._accuracy(real_logits > 0),
-            fake_accuracy=self._accuracy(fake_logits < 0),
+            real_accuracy=self._accuracy(real_logits > self.adversarial_loss.threshold),
+            fake_accuracy=self._accuracy(fake_logits < self.adversarial_loss.threshold),
         )
-        return TrainingGradients(by_theta, by_phi, by_fake_masks, losses, updates)
+        return TrainingGradients(grad_theta, grad_phi, grad_fake_masks, losses, updates)
 
     def architecture_objective(
         self,
@@ -252,7 +268,7 @@ class AdversarialGame:
         """
         if kind == "segmentation":
             logits = self.segment(theta, batch.images).logits
-            return self.global_mean(segmentation_loss(batch.labels, logits))
+            return self.global_mean(self.segmentation_loss(batch.labels, logits))
         fake_masks = self.segment(theta, batch.images).fake_masks
         real_masks = self.real_masks(batch.labels, fake_masks.dtype)
         return self.discriminator_loss(phi, alpha, batch.images, real_masks, fake_masks)
@@ -261,7 +277,7 @@ class AdversarialGame:
         """Eq. 2, a scalar."""
         real_logits = self.discriminate(phi, alpha, images, real_masks)
         fake_logits = self.discriminate(phi, alpha, images, fake_masks)
-        return self.global_mean(discriminator_loss(real_logits, fake_logits))
+        return self.global_mean(self.adversarial_loss.discriminator(real_logits, fake_logits))
 
     def _accuracy(self, right: tf.Tensor) -> tf.Tensor:
         return self.global_mean(tf.cast(right, tf.float32))

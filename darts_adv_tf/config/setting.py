@@ -7,6 +7,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from darts_adv_tf.config.text_form import TextForm
+from darts_adv_tf.system.entry_point import is_entry_point
 from darts_adv_tf.system.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Setting:
     Args:
         help: One or two short sentences, with the unit and the paper's symbol and value.
         choices: The only values that it can have.
+        or_entry_point: Whether it may also be `<module>:<function>`, a user's own.
         minimum, maximum: Its bounds, themselves allowed.
         is_positive: Whether it must be above zero.
         may_change: Whether a resumed run may have another value, since no result depends on it.
@@ -40,6 +42,7 @@ class Setting:
 
     help: str
     choices: tuple[str, ...] | None = None
+    or_entry_point: bool = False
     minimum: float | None = None
     maximum: float | None = None
     is_positive: bool = False
@@ -120,7 +123,11 @@ def check_fields(config: "DataclassInstance") -> None:
 
 def _broken_rule(rules: Setting, value: Any) -> str | None:
     if rules.choices is not None and value not in rules.choices:
-        return f"be one of {', '.join(rules.choices)}"
+        choices = ", ".join(rules.choices)
+        if not rules.or_entry_point:
+            return f"be one of {choices}"
+        if not is_entry_point(value):
+            return f"be one of {choices}, or <module>:<function>"
     if rules.minimum is not None and value < rules.minimum:
         return f"be {rules.minimum} or more"
     if rules.maximum is not None and value > rules.maximum:

@@ -5,6 +5,9 @@ import dataclasses
 from darts_adv_tf.config.setting import check_fields, setting
 from darts_adv_tf.system.errors import ConfigurationError
 
+SEGMENTATION_LOSSES = ("cross_entropy", "dice", "dice_cross_entropy", "focal")
+ADVERSARIAL_LOSSES = ("gan", "lsgan", "hinge")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
@@ -67,6 +70,20 @@ class TrainingConfig:
         remedy="To train without a discriminator: "
         "python -m darts_adv_tf.train --discriminator=none",
         known_as=("lambda", "lambda_adv"),
+    )
+    segmentation_loss: str = setting(
+        "cross_entropy",
+        "Segmentation loss, L_seg in Eq. 1: cross_entropy (paper), dice, dice_cross_entropy (their "
+        "sum), focal, or <module>:<function>, your own (docs/extending.md).",
+        choices=SEGMENTATION_LOSSES,
+        or_entry_point=True,
+    )
+    adversarial_loss: str = setting(
+        "gan",
+        "Loss of segmenter against discriminator: gan (Eqs. 1, 2 and 8), lsgan, hinge, or "
+        "<module>:<function>, your own (docs/extending.md).",
+        choices=ADVERSARIAL_LOSSES,
+        or_entry_point=True,
     )
     unroll_rate: float | None = setting(
         None,

@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import AdversarialGame
+from darts_adv_tf.adversarial.losses import SegmentationLoss
+from darts_adv_tf.adversarial.registry import find_adversarial_loss, find_segmentation_loss
 from darts_adv_tf.config import DistributionConfig, RunConfig
 from darts_adv_tf.data.augmentation import Augmentation, mirrored_classes
 from darts_adv_tf.data.batches import BatchStream, epoch_ends
@@ -179,6 +181,7 @@ class Builder:
                     self.make_segmenter(),
                     learning_rate,
                     self.config.training.batch_size,
+                    segmentation_loss=self._segmentation_loss,
                     **self._trainer_arguments,
                 )
             game = self._make_game(discriminator)
@@ -222,6 +225,8 @@ class Builder:
             self.config.training.adversarial_weight,
             self.config.training.batch_size,
             self._sees_images,
+            self._segmentation_loss,
+            find_adversarial_loss(self.config.training.adversarial_loss),
         )
 
     def _make_augmentation(self) -> Augmentation | None:
@@ -247,3 +252,7 @@ class Builder:
         training = self.config.training
         epsilon = AdamEpsilon(training.adam_epsilon, training.adam_epsilon_place)
         return {"strategy": self.strategy, "epsilon": epsilon}
+
+    @property
+    def _segmentation_loss(self) -> SegmentationLoss:
+        return find_segmentation_loss(self.config.training.segmentation_loss, self._num_classes)

@@ -87,18 +87,18 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
         def gradient(g, a, kernels, weights):
             """What a cotangent g of y gives those of a, kernels and weights."""
             h = tf.matmul(a, g, transpose_a=True)
-            by_factor = column_dot(kernels, h)  # of s w
+            grad_factor = column_dot(kernels, h)  # of s w
             cube = number(-0.5) * s * s * s
-            by_v = cube * weights * by_factor
-            spread_by_m = mean(tf.matmul(kernels * by_v, kernels, transpose_b=True))
+            grad_v = cube * weights * grad_factor
+            spread_by_m = mean(tf.matmul(kernels * grad_v, kernels, transpose_b=True))
             spread_by_m *= number(2.0) * share
-            by_a = tf.matmul(g, scaled, transpose_b=True) + a @ spread_by_m
-            by_kernels = h * sw + number(2.0) * mk * by_v
+            grad_a = tf.matmul(g, scaled, transpose_b=True) + a @ spread_by_m
+            grad_kernels = h * sw + number(2.0) * mk * grad_v
 
             def backward(u, u_kernels, u_weights):
                 # The scalar differentiated here is
-                #   <ug, K s w> + <au, K by_v K^T> + <u_kernels, h s w + 2 M K by_v>
-                #   + <u_weights, s colsum(K * h)>,  by_v = -1/2 s^3 w colsum(K * h),
+                #   <ug, K s w> + <au, K grad_v K^T> + <u_kernels, h s w + 2 M K grad_v>
+                #   + <u_weights, s colsum(K * h)>,  grad_v = -1/2 s^3 w colsum(K * h),
                 # with the two products over pixels ug = u^T g and au = 2 a^T u / n.
                 au = number(2.0) * moment(a, u)
                 ug = tf.matmul(u, g, transpose_a=True)
@@ -106,15 +106,15 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
                 of_by_v = column_dot(kernels, au @ kernels)
                 of_by_v += number(2.0) * column_dot(u_kernels, mk)
                 of_by_factor = cube * weights * of_by_v + u_weights * s
-                of_s = weights * of_factor + u_weights * by_factor
-                of_s += number(-1.5) * s * s * weights * by_factor * of_by_v
+                of_s = weights * of_factor + u_weights * grad_factor
+                of_s += number(-1.5) * s * s * weights * grad_factor * of_by_v
                 of_v = cube * of_s
-                of_weights = s * of_factor + cube * by_factor * of_by_v
-                of_mk = number(2.0) * u_kernels * by_v
+                of_weights = s * of_factor + cube * grad_factor * of_by_v
+                of_mk = number(2.0) * u_kernels * grad_v
                 of_kernels = ordered_sum(
                     [
                         ug * sw,
-                        (au + tf.linalg.matrix_transpose(au)) @ (kernels * by_v),
+                        (au + tf.linalg.matrix_transpose(au)) @ (kernels * grad_v),
                         h * of_by_factor,
                         number(2.0) * mk * of_v,
                         m @ of_mk,
@@ -127,7 +127,7 @@ def _batch_normalized_product(x, kernels, weights, synchronized):
                 of_a = [u @ spread_by_m, a @ of_m, tf.matmul(g, of_h, transpose_b=True)]
                 return of_g, ordered_sum(of_a), of_kernels, of_weights
 
-            return [by_a, by_kernels, by_factor * s], backward
+            return [grad_a, grad_kernels, grad_factor * s], backward
 
         return [a @ scaled], lambda g: recorded(gradient, [g, a, kernels, weights])
 

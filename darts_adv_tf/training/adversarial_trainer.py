@@ -42,8 +42,9 @@ class AdversarialTrainer(Trainer):
             "discriminator_optimizer": self.discriminator_optimizer,
         }
 
-    def train_step(self, batch: Batch) -> Metrics:
+    def train_step(self, *batches: Batch) -> Metrics:
         """Updates theta and phi."""
+        (batch,) = batches
         return self._update_players(*self._players(), (), batch)
 
     def _players(self) -> tuple[Tensors, Tensors]:
@@ -68,11 +69,11 @@ class AdversarialTrainer(Trainer):
     ) -> tuple[tuple[Tensors, Tensors, Updates], Metrics]:
         """Gradients of the global batch w.r.t. theta and phi, state updates, and metrics."""
         gradients = self.game.training_gradients(theta, phi, alpha, batch, segmenter_pass)
-        by_theta, segmenter_norm = self._sum_up(gradients.by_theta)
-        by_phi, discriminator_norm = self._sum_up(gradients.by_phi)
+        grad_theta, segmenter_norm = self._sum_up(gradients.grad_theta)
+        grad_phi, discriminator_norm = self._sum_up(gradients.grad_phi)
         losses = gradients.losses
         updates = [*segmenter_pass.updates, *gradients.discriminator_updates]
-        return (by_theta, by_phi, updates), {
+        return (grad_theta, grad_phi, updates), {
             metric_names.SEGMENTATION_LOSS: losses.segmentation,
             metric_names.ADVERSARIAL_LOSS: losses.adversarial,
             metric_names.DISCRIMINATOR_LOSS: losses.discriminator,
@@ -83,12 +84,12 @@ class AdversarialTrainer(Trainer):
         }
 
     def _move_players(
-        self, by_theta: Tensors, by_phi: Tensors, updates: Updates, only_if: tf.Tensor
+        self, grad_theta: Tensors, grad_phi: Tensors, updates: Updates, only_if: tf.Tensor
     ):
         # State first: a spectral normalization divides a weight in place.
         self._keep(updates, only_if)
         for model, optimizer, gradients in (
-            (self.game.segmenter, self.segmenter_optimizer, by_theta),
-            (self.game.discriminator, self.discriminator_optimizer, by_phi),
+            (self.game.segmenter, self.segmenter_optimizer, grad_theta),
+            (self.game.discriminator, self.discriminator_optimizer, grad_phi),
         ):
             self._apply(optimizer, gradients, model.trainable_variables, only_if)

@@ -1,7 +1,5 @@
 """The search: Alg. 1 of the paper."""
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
 from darts_adv_tf.adversarial.architecture_gradient import (
@@ -16,6 +14,7 @@ from darts_adv_tf.adversarial.game import (
     Batch,
     SegmenterPass,
 )
+from darts_adv_tf.data.batches import BatchArrays
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.tf_graph.call_in_training import Tensors
 from darts_adv_tf.tf_graph.fused_adam import KERAS_EPSILON, AdamEpsilon
@@ -84,29 +83,33 @@ class SearchTrainer(AdversarialTrainer):
             "architecture_optimizer": self.architecture_optimizer,
         }
 
-    def step(self, train_cases: Sequence[int], val_cases: Sequence[int]) -> dict[str, float]:
+    def step(self, *batches: BatchArrays) -> dict[str, float]:
         """One step on all replicas; see `Trainer`.
+
+        Args:
+            *batches: Of the training half, then of the validation half.
 
         Raises:
             ConfigurationError: The gradient is to be exact, which this segmenter does not permit.
         """
         if self.gradient_mode == "exact":
-            self._try_tangent(train_cases)
-        return super().step(train_cases, val_cases)
+            self._try_tangent(batches[0])
+        return super().step(*batches)
 
     def compare_second_order(
-        self, train_cases: Sequence[int], val_cases: Sequence[int]
+        self, train_batch: BatchArrays, val_batch: BatchArrays
     ) -> dict[str, float]:
         """How far the finite difference is from the exact second-order part, at these weights.
 
         Raises:
             ConfigurationError: As `step`.
         """
-        self._try_tangent(train_cases)
-        return self._compare(train_cases, val_cases)
+        self._try_tangent(train_batch)
+        return self._compare(train_batch, val_batch)
 
-    def train_step(self, train_batch: Batch, val_batch: Batch) -> Metrics:
-        """Updates alpha, then theta and phi."""
+    def train_step(self, *batches: Batch) -> Metrics:
+        """Updates alpha on the second batch, then theta and phi on the first."""
+        train_batch, val_batch = batches
         players = theta, _ = self._players()
         # Theta does not change before its own update, so that one forward serves both.
         segmenter_pass = SegmenterPass(self.game, theta, train_batch)
@@ -123,7 +126,7 @@ class SearchTrainer(AdversarialTrainer):
         _put_back(of_alpha, before, unless=finite)
         return metrics
 
-    def _try_tangent(self, cases: Sequence[int]):
+    def _try_tangent(self, batch: BatchArrays):
         """Once, on images of the size of the steps, on which some of TensorFlow's errors depend."""
         if not self._needs_trial:
             return
@@ -133,7 +136,7 @@ class SearchTrainer(AdversarialTrainer):
             error = tangent_error(self.game, weights(self.game.segmenter), batch.images)
             return {"error": self._everywhere(error)}
 
-        error = self.on_replicas(trial)(cases)["error"]
+        error = self.on_replicas(trial)(batch)["error"]
         if error > TANGENT_TOLERANCE:
             raise no_tangent(
                 f"a segmenter whose derivatives forwards and backwards differ by {error:.1%}: "

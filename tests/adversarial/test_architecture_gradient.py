@@ -83,9 +83,9 @@ def unrolled_objective(
         tape.watch([theta, phi])
         loss_s = segmenter_loss(theta, phi, train_batch)
         loss_d = discriminator_loss(theta, phi, train_batch)
-    by_theta, by_phi = tape.gradient(loss_s, theta), tape.gradient(loss_d, phi)
-    theta = [w - UNROLL_RATE * g for w, g in zip(theta, by_theta, strict=True)]
-    phi = [w - UNROLL_RATE * g for w, g in zip(phi, by_phi, strict=True)]
+    grad_theta, grad_phi = tape.gradient(loss_s, theta), tape.gradient(loss_d, phi)
+    theta = [w - UNROLL_RATE * g for w, g in zip(theta, grad_theta, strict=True)]
+    phi = [w - UNROLL_RATE * g for w, g in zip(phi, grad_phi, strict=True)]
     if kind == "segmentation":
         return cross_entropy(segment(theta, val_batch), val_batch)
     return discriminator_loss(theta, phi, val_batch)
@@ -294,12 +294,12 @@ def test_a_given_pass_of_the_segmenter_changes_nothing(smooth_problem, mode):
         # It can still be differentiated, as the real step does.
         return result, segmenter_pass.gradient(tf.zeros_like(segmenter_pass.fake_masks))
 
-    result, by_theta = with_a_pass()
+    result, grad_theta = with_a_pass()
 
     expected = compiled(lambda: architecture_gradient(mode, *smooth_problem, UNROLL_RATE))()
     for received, one in zip(tf.nest.flatten(result), tf.nest.flatten(expected), strict=True):
         np.testing.assert_allclose(received, one, rtol=1e-12, atol=1e-14)
-    assert min(np.abs(gradient).max() for gradient in by_theta) > 1e-6
+    assert min(np.abs(gradient).max() for gradient in grad_theta) > 1e-6
 
 
 def test_finite_difference_approaches_exact_on_a_smooth_network(smooth_problem):
@@ -349,26 +349,26 @@ def test_the_segmentation_loss_leads_to_alpha_through_the_segmenter_alone(smooth
 
     @compiled
     def one_product():
-        with tf.GradientTape() as by_alpha:
-            by_alpha.watch(alpha)
-            with tf.GradientTape() as by_theta:
-                by_theta.watch(theta)
+        with tf.GradientTape() as grad_alpha:
+            grad_alpha.watch(alpha)
+            with tf.GradientTape() as grad_theta:
+                grad_theta.watch(theta)
                 loss = segmenter_loss(train_batch, theta, game.adversarial_weight)
-            gradient = by_theta.gradient(loss, theta)
+            gradient = grad_theta.gradient(loss, theta)
             moved = [
                 tf.stop_gradient(w - UNROLL_RATE * g) for w, g in zip(theta, gradient, strict=True)
             ]
-            with by_alpha.stop_recording(), tf.GradientTape() as by_moved:
-                by_moved.watch(moved)
+            with grad_alpha.stop_recording(), tf.GradientTape() as grad_moved:
+                grad_moved.watch(moved)
                 objective = segmenter_loss(val_batch, moved, 0)
-            v = by_moved.gradient(objective, moved)
+            v = grad_moved.gradient(objective, moved)
             product = tf.add_n(
                 [
                     tf.reduce_sum(g * tf.stop_gradient(each))
                     for g, each in zip(gradient, v, strict=True)
                 ]
             )
-        return [-UNROLL_RATE * each for each in by_alpha.gradient(product, alpha)]
+        return [-UNROLL_RATE * each for each in grad_alpha.gradient(product, alpha)]
 
     assert relative_error(result.gradient, one_product()) <= 1e-9
 

@@ -36,9 +36,9 @@ def test_each_player_descends_its_own_loss(alpha):
     game, batch = tiny_game(WEIGHT), tiny_batch()
     theta, phi = players(game)
     result = game.training_gradients(theta, phi, alpha, batch)
-    by_theta, by_phi = training_gradients(theta, phi, alpha, batch, WEIGHT)
-    assert_close(result.by_theta, by_theta)
-    assert_close(result.by_phi, by_phi)
+    grad_theta, grad_phi = training_gradients(theta, phi, alpha, batch, WEIGHT)
+    assert_close(result.grad_theta, grad_theta)
+    assert_close(result.grad_phi, grad_phi)
 
 
 def test_losses_are_those_of_the_equations(alpha):
@@ -84,10 +84,10 @@ def test_one_pass_of_the_segmenter_serves_every_alpha():
     results = gradients_at(*alphas)
 
     for alpha, result in zip(alphas, results, strict=True):
-        by_theta, by_phi = training_gradients(theta, phi, alpha, batch, WEIGHT)
-        assert_close(result.by_theta, by_theta)
-        assert_close(result.by_phi, by_phi)
-    one, other = (result.by_fake_masks for result in results)
+        grad_theta, grad_phi = training_gradients(theta, phi, alpha, batch, WEIGHT)
+        assert_close(result.grad_theta, grad_theta)
+        assert_close(result.grad_phi, grad_phi)
+    one, other = (result.grad_fake_masks for result in results)
     assert np.abs(one - other).max() > 1e-6
 
 
@@ -113,7 +113,7 @@ def test_the_segmenter_feels_the_adversarial_term_in_proportion_to_its_weight():
     batch, alpha = tiny_batch(), tiny_alpha()
     theta, phi = players(tiny_game())
     light, heavy = (
-        tiny_game(weight).training_gradients(theta, phi, alpha, batch).by_theta
+        tiny_game(weight).training_gradients(theta, phi, alpha, batch).grad_theta
         for weight in (1, 11)
     )
     of_weight_10 = [more - less for more, less in zip(heavy, light, strict=True)]
@@ -126,7 +126,7 @@ def test_the_discriminator_feels_nothing_of_the_segmenters_loss():
     batch, alpha = tiny_batch(), tiny_alpha()
     theta, phi = players(tiny_game())
     light, heavy = (
-        tiny_game(weight).training_gradients(theta, phi, alpha, batch).by_phi
+        tiny_game(weight).training_gradients(theta, phi, alpha, batch).grad_phi
         for weight in (0.01, 1e6)
     )
     for one, other in zip(light, heavy, strict=True):
@@ -143,7 +143,7 @@ def test_fake_masks_are_the_gradient_of_the_weighted_adversarial_term_by_the_pre
         return -WEIGHT * tf.reduce_mean(tf.math.log(tf.sigmoid(logits)))
 
     expected = gradients(term, fake)
-    assert_close([game.training_gradients(theta, phi, alpha, batch).by_fake_masks], [expected])
+    assert_close([game.training_gradients(theta, phi, alpha, batch).grad_fake_masks], [expected])
 
 
 def test_the_discriminator_sees_images_beside_masks_where_asked():
@@ -152,17 +152,17 @@ def test_the_discriminator_sees_images_beside_masks_where_asked():
     theta, phi = players(game)
     result = game.training_gradients(theta, phi, alpha, batch)
     seen = {"sees_images": True}
-    by_theta = gradients(
+    grad_theta = gradients(
         lambda: (
             cross_entropy(theta, batch)
             + WEIGHT * adversarial_term(theta, phi, alpha, batch, **seen)
         ),
         theta,
     )
-    by_phi = gradients(lambda: discriminator_objective(theta, phi, alpha, batch, **seen), phi)
-    assert_close(result.by_theta, by_theta)
-    assert_close(result.by_phi, by_phi)
-    of_images = result.by_phi[0][:, :, CLASSES:]
+    grad_phi = gradients(lambda: discriminator_objective(theta, phi, alpha, batch, **seen), phi)
+    assert_close(result.grad_theta, grad_theta)
+    assert_close(result.grad_phi, grad_phi)
+    of_images = result.grad_phi[0][:, :, CLASSES:]
     assert np.abs(of_images).min() > 0
 
 
@@ -175,7 +175,7 @@ def test_replicas_shares_add_up_to_the_global_batch():
         game.training_gradients(theta, phi, alpha, Batch(batch.images[part], batch.labels[part]))
         for part in (slice(0, 1), slice(1, 4))
     ]
-    for name in ("by_theta", "by_phi", "losses"):
+    for name in ("grad_theta", "grad_phi", "losses"):
         parts = [getattr(share, name) for share in shares]
         assert_close([a + b for a, b in zip(*parts, strict=True)], getattr(whole, name))
 

@@ -139,15 +139,15 @@ def gradients(function, sources):
 
 def training_gradients(theta, phi, alpha, batch, adversarial_weight):
     """Of Eq. 1 by theta and of Eq. 2 by phi."""
-    by_theta = gradients(
+    grad_theta = gradients(
         lambda: (
             cross_entropy(theta, batch)
             + adversarial_weight * adversarial_term(theta, phi, alpha, batch)
         ),
         theta,
     )
-    by_phi = gradients(lambda: discriminator_objective(theta, phi, alpha, batch), phi)
-    return by_theta, by_phi
+    grad_phi = gradients(lambda: discriminator_objective(theta, phi, alpha, batch), phi)
+    return grad_theta, grad_phi
 
 
 def unrolled_gradient(
@@ -163,9 +163,11 @@ def unrolled_gradient(
     """Eq. 8, or the first term of Eq. 1, at the weights of Eq. 9, differentiated by alpha."""
 
     def objective():
-        by_theta, by_phi = training_gradients(theta, phi, alpha, train_batch, adversarial_weight)
-        virtual_theta = [w - unroll_rate * g for w, g in zip(theta, by_theta, strict=True)]
-        virtual_phi = [w - unroll_rate * g for w, g in zip(phi, by_phi, strict=True)]
+        grad_theta, grad_phi = training_gradients(
+            theta, phi, alpha, train_batch, adversarial_weight
+        )
+        virtual_theta = [w - unroll_rate * g for w, g in zip(theta, grad_theta, strict=True)]
+        virtual_phi = [w - unroll_rate * g for w, g in zip(phi, grad_phi, strict=True)]
         if kind == "segmentation":
             return cross_entropy(virtual_theta, val_batch)
         return discriminator_objective(virtual_theta, virtual_phi, alpha, val_batch)

@@ -97,7 +97,7 @@ def test_real_and_fake_masks_of_a_game_keep_their_own_statistics(phase, normaliz
         apart = loss(*(discriminator(masks, *op_weights) for masks in (real_masks, fake_masks)))
     np.testing.assert_allclose(result.losses.discriminator, apart, rtol=1e-12)
     np.testing.assert_allclose(objective, apart, rtol=1e-12)
-    for one, other in zip(result.by_phi, tape.gradient(apart, variables), strict=True):
+    for one, other in zip(result.grad_phi, tape.gradient(apart, variables), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9 * np.abs(other).max())
     stacked = discriminator(tf.concat([real_masks, fake_masks], axis=0), *op_weights)
     together = loss(*tf.split(stacked, 2))

@@ -43,9 +43,9 @@ def test_steps_are_those_of_adam_on_equations_1_and_2(epsilon):
         trainer.step(*take(cases))
         batch = Batch(tf.constant(IMAGES[list(cases)]), tf.constant(LABELS[list(cases)]))
         tensors = ([tf.constant(array) for array in part] for part in (theta, phi))
-        by_theta, by_phi = training_gradients(*tensors, [], batch, WEIGHT)
-        of_theta.descend(by_theta)
-        of_phi.descend(by_phi)
+        grad_theta, grad_phi = training_gradients(*tensors, [], batch, WEIGHT)
+        of_theta.descend(grad_theta)
+        of_phi.descend(grad_phi)
         for model, optimizer, expected in (
             (trainer.game.segmenter, trainer.segmenter_optimizer, of_theta),
             (trainer.game.discriminator, trainer.discriminator_optimizer, of_phi),

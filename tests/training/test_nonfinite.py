@@ -141,8 +141,8 @@ def failing_game(failing):
 @pytest.mark.parametrize(
     ("failing", "figure"),
     [
-        ("by_theta", "gradient_norm/segmenter"),
-        ("by_phi", "gradient_norm/discriminator"),
+        ("grad_theta", "gradient_norm/segmenter"),
+        ("grad_phi", "gradient_norm/discriminator"),
         ("segmentation", "loss/segmentation"),
         ("discriminator", "loss/discriminator"),
     ],

@@ -91,15 +91,15 @@ class AlgorithmOne:
 
     def step(self, train_cases, val_cases):
         train_batch, val_batch = batch_of(train_cases), batch_of(val_cases)
-        by_alpha = unrolled_gradient(
+        grad_alpha = unrolled_gradient(
             *self.tensors(), train_batch, val_batch, WEIGHT, UNROLL_RATE, self.objective
         )
         if self.objective == "segmentation":
-            by_alpha = [gradient / (UNROLL_RATE * WEIGHT) for gradient in by_alpha]
-        self.of_alpha.descend(by_alpha)
-        by_theta, by_phi = training_gradients(*self.tensors(), train_batch, WEIGHT)
-        self.of_theta.descend(by_theta)
-        self.of_phi.descend(by_phi)
+            grad_alpha = [gradient / (UNROLL_RATE * WEIGHT) for gradient in grad_alpha]
+        self.of_alpha.descend(grad_alpha)
+        grad_theta, grad_phi = training_gradients(*self.tensors(), train_batch, WEIGHT)
+        self.of_theta.descend(grad_theta)
+        self.of_phi.descend(grad_phi)
 
     def tensors(self):
         return [[tf.constant(a) for a in part] for part in (self.theta, self.phi, self.alpha)]
@@ -186,26 +186,26 @@ def test_figures_of_a_step_are_those_at_the_weights_it_began_with():
     by_hand = AlgorithmOne(trainer)
     theta, phi, alpha = by_hand.tensors()
     train_batch, val_batch = map(batch_of, STEPS[0])
-    by_alpha = unrolled_gradient(theta, phi, alpha, train_batch, val_batch, WEIGHT, UNROLL_RATE)
+    grad_alpha = unrolled_gradient(theta, phi, alpha, train_batch, val_batch, WEIGHT, UNROLL_RATE)
     figures = trainer.step(*take(*STEPS[0]))
     by_hand.step(*STEPS[0])
     new_alpha = by_hand.tensors()[2]
-    by_theta, by_phi = training_gradients(theta, phi, new_alpha, train_batch, WEIGHT)
+    grad_theta, grad_phi = training_gradients(theta, phi, new_alpha, train_batch, WEIGHT)
     expected = {
-        "gradient_norm/architecture": tf.linalg.global_norm(by_alpha),
+        "gradient_norm/architecture": tf.linalg.global_norm(grad_alpha),
         "loss/segmentation": cross_entropy(theta, train_batch),
         "loss/adversarial": WEIGHT * adversarial_term(theta, phi, new_alpha, train_batch),
         "loss/discriminator": discriminator_objective(theta, phi, new_alpha, train_batch),
-        "gradient_norm/segmenter": tf.linalg.global_norm(by_theta),
-        "gradient_norm/discriminator": tf.linalg.global_norm(by_phi),
+        "gradient_norm/segmenter": tf.linalg.global_norm(grad_theta),
+        "gradient_norm/discriminator": tf.linalg.global_norm(grad_phi),
     }
     for name, value in expected.items():
         assert figures[name] == pytest.approx(float(value), rel=1e-6), name
     # At the weights after a virtual step.
     old_theta, old_phi = training_gradients(theta, phi, alpha, train_batch, WEIGHT)
     virtual = (
-        [w - UNROLL_RATE * g for w, g in zip(weights, by_weights, strict=True)]
-        for weights, by_weights in ((theta, old_theta), (phi, old_phi))
+        [w - UNROLL_RATE * g for w, g in zip(weights, grad_weights, strict=True)]
+        for weights, grad_weights in ((theta, old_theta), (phi, old_phi))
     )
     objective = discriminator_objective(*virtual, alpha, val_batch)
     assert figures["loss/validation"] == pytest.approx(float(objective), rel=1e-6)
@@ -222,9 +222,9 @@ def test_figures_of_a_step_towards_the_segmentation_loss():
     trainer = make_trainer(objective="segmentation")
     theta, phi, alpha = AlgorithmOne(trainer).tensors()
     train_batch, val_batch = map(batch_of, STEPS[0])
-    by_theta, _ = training_gradients(theta, phi, alpha, train_batch, WEIGHT)
-    virtual = [w - UNROLL_RATE * g for w, g in zip(theta, by_theta, strict=True)]
-    by_alpha = unrolled_gradient(
+    grad_theta, _ = training_gradients(theta, phi, alpha, train_batch, WEIGHT)
+    virtual = [w - UNROLL_RATE * g for w, g in zip(theta, grad_theta, strict=True)]
+    grad_alpha = unrolled_gradient(
         theta, phi, alpha, train_batch, val_batch, WEIGHT, UNROLL_RATE, "segmentation"
     )
 
@@ -233,7 +233,7 @@ def test_figures_of_a_step_towards_the_segmentation_loss():
     objective = float(cross_entropy(virtual, val_batch))
     assert figures["loss/validation"] == pytest.approx(objective, rel=1e-6)
     # As it is, and not in the units that Adam gets.
-    norm = float(tf.linalg.global_norm(by_alpha))
+    norm = float(tf.linalg.global_norm(grad_alpha))
     assert figures["gradient_norm/architecture"] == pytest.approx(norm, rel=1e-6)
     # There is no first-order part that it could be a share of.
     assert "second_order/ratio" not in figures
@@ -244,14 +244,14 @@ def test_the_segmentation_loss_moves_alpha_at_the_papers_rates_too():
     rates = {"adversarial_weight": 0.01, "unroll_rate": 1e-4}
     trainer = make_trainer(objective="segmentation", **rates)
     theta, phi, alpha = AlgorithmOne(trainer).tensors()
-    by_alpha = unrolled_gradient(
+    grad_alpha = unrolled_gradient(
         theta, phi, alpha, *map(batch_of, STEPS[0]), *rates.values(), kind="segmentation"
     )
 
     trainer.step(*take(*STEPS[0]))
 
     unscaled = [scores.numpy().copy() for scores in alpha]
-    Adam(unscaled, ARCHITECTURE_LEARNING_RATE, beta_1=0.5).descend(by_alpha)
+    Adam(unscaled, ARCHITECTURE_LEARNING_RATE, beta_1=0.5).descend(grad_alpha)
     moved, hardly_moved = (
         np.median([np.abs(np.subtract(*pair)) for pair in zip(each, alpha, strict=True)])
         for each in (arrays(trainer.architecture), unscaled)
@@ -266,10 +266,10 @@ def test_ratio_is_the_second_order_part_in_units_of_the_first():
     theta, phi, alpha = AlgorithmOne(trainer).tensors()
     train_batch, val_batch = map(batch_of, STEPS[0])
     whole = unrolled_gradient(theta, phi, alpha, train_batch, val_batch, WEIGHT, UNROLL_RATE)
-    by_theta, by_phi = training_gradients(theta, phi, alpha, train_batch, WEIGHT)
+    grad_theta, grad_phi = training_gradients(theta, phi, alpha, train_batch, WEIGHT)
     virtual = [
-        [w - UNROLL_RATE * g for w, g in zip(weights, by_weights, strict=True)]
-        for weights, by_weights in ((theta, by_theta), (phi, by_phi))
+        [w - UNROLL_RATE * g for w, g in zip(weights, grad_weights, strict=True)]
+        for weights, grad_weights in ((theta, grad_theta), (phi, grad_phi))
     ]
     with tf.GradientTape() as tape:
         tape.watch(alpha)

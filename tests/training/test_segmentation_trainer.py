@@ -43,14 +43,14 @@ def test_steps_are_those_of_adam_on_the_cross_entropy(epsilon):
         figures = trainer.step(*take(cases))
         batch = Batch(tf.constant(IMAGES[list(cases)]), tf.constant(LABELS[list(cases)]))
         tensors = [tf.constant(array) for array in theta]
-        by_theta = gradients(lambda: cross_entropy(tensors, batch), tensors)  # noqa: B023
+        grad_theta = gradients(lambda: cross_entropy(tensors, batch), tensors)  # noqa: B023
         assert figures == {
             "loss/segmentation": pytest.approx(float(cross_entropy(tensors, batch)), rel=1e-6),
             "gradient_norm/segmenter": pytest.approx(
-                float(tf.linalg.global_norm(by_theta)), rel=1e-6
+                float(tf.linalg.global_norm(grad_theta)), rel=1e-6
             ),
         }
-        of_theta.descend(by_theta)
+        of_theta.descend(grad_theta)
         assert_close(trainer.segmenter_optimizer._momentums, of_theta.means)
         assert_close(segmenter.trainable_variables, of_theta.variables)
 

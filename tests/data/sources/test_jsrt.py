@@ -141,9 +141,7 @@ def test_copies_are_refused(tmp_path):
     copy.replace(path)
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "jpcln001.img").write_bytes(b"x")
-    assert_refused(
-        lambda: find_jsrt(tmp_path), tmp_path / "copy" / "jpcln001.img", "JPCLN001.IMG"
-    )
+    assert_refused(lambda: find_jsrt(tmp_path), tmp_path / "copy" / "jpcln001.img", "JPCLN001.IMG")
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path):

@@ -1,0 +1,86 @@
+"""Losses by name: the entries, and a user's own."""
+
+import pytest
+import tensorflow as tf
+
+from darts_adv_tf.adversarial import losses
+from darts_adv_tf.adversarial.registry import find_adversarial_loss, find_segmentation_loss
+from darts_adv_tf.config.training import ADVERSARIAL_LOSSES, SEGMENTATION_LOSSES
+from darts_adv_tf.system.errors import ConfigurationError
+
+OWN = """
+import tensorflow as tf
+from darts_adv_tf.adversarial.losses import AdversarialLoss
+
+def absolute(labels, logits):
+    masks = tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    return tf.reduce_mean(tf.abs(tf.nn.softmax(logits) - masks), axis=[1, 2, 3])
+
+def over_the_batch(labels, logits):
+    return tf.reduce_mean(logits)
+
+def constant(labels, logits):
+    return tf.ones(logits.shape[0])
+
+def broken(labels, logits):
+    raise ValueError("out of luck")
+
+def not_finite(labels, logits):
+    return tf.reduce_sum(logits, axis=[1, 2, 3]) / 0.0
+
+def exponential():
+    return AdversarialLoss(lambda z: tf.exp(-z), tf.exp, lambda z: tf.exp(-z))
+
+def wasserstein_of_the_batch():
+    return AdversarialLoss(lambda z: -tf.reduce_mean(z), tf.reduce_mean, lambda z: -z)
+
+def no_loss():
+    return 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path, monkeypatch):
+    (tmp_path / "losses_of_a_user.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_the_settings_name_the_entries_of_the_registries():
+    assert tuple(losses.SEGMENTATION_LOSSES) == SEGMENTATION_LOSSES
+    assert tuple(losses.ADVERSARIAL_LOSSES) == ADVERSARIAL_LOSSES
+    assert find_segmentation_loss("focal", 3) is losses.focal
+    assert find_adversarial_loss("hinge") is losses.HINGE
+
+
+def test_a_users_losses_are_found():
+    loss = find_segmentation_loss("losses_of_a_user:absolute", 2)
+    value = loss(tf.zeros((1, 1, 1), tf.uint8), tf.constant([[[[50.0, -50.0]]]]))
+    assert value.numpy().tolist() == [0]
+    term = find_adversarial_loss("losses_of_a_user:exponential")
+    assert term.discriminator(tf.zeros(1), tf.zeros(1)).numpy().tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("function", "received"),
+    [
+        ("over_the_batch", "float32 () for 2 images"),
+        ("constant", "does not depend"),
+        ("broken", "out of luck"),
+        ("not_finite", "inf"),
+        ("missing", "no such name"),
+    ],
+)
+def test_a_segmentation_loss_that_cannot_be_descended_is_refused(function, received):
+    with pytest.raises(ConfigurationError) as refusal:
+        find_segmentation_loss(f"losses_of_a_user:{function}", 3)
+    assert received in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "received"),
+    [("wasserstein_of_the_batch", "float32 () for 2 images"), ("no_loss", "int")],
+)
+def test_an_adversarial_loss_that_cannot_be_descended_is_refused(function, received):
+    with pytest.raises(ConfigurationError) as refusal:
+        find_adversarial_loss(f"losses_of_a_user:{function}")
+    assert received in str(refusal.value)

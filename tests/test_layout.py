@@ -52,7 +52,7 @@ def absolute_imports(tree: ast.Module) -> set[str]:
 
 
 def own_imports(modules: dict[str, ast.Module]) -> dict[str, set[str]]:
-    """Which modules of the package each of them imports."""
+    """Which modules of the package each of them imports; its __init__, with the version, aside."""
 
     def resolve(name: str) -> str:
         inner = name.removeprefix(PACKAGE).lstrip(".")
@@ -63,7 +63,7 @@ def own_imports(modules: dict[str, ast.Module]) -> dict[str, set[str]]:
         module: {
             resolve(name)
             for name in absolute_imports(tree)
-            if name == PACKAGE or name.startswith(f"{PACKAGE}.")
+            if name.startswith(f"{PACKAGE}.") and resolve(name)
         }
         for module, tree in modules.items()
     }
@@ -78,12 +78,12 @@ def level(module: str) -> int:
 
 
 def upward_imports(imports: dict[str, set[str]]) -> list[str]:
-    """Imports from a higher level; the package's own __init__ lies below all."""
+    """Imports from a higher level; the package's __init__, which names all, lies above all."""
     return [
         f"{module} (level {level(module)}) imports {other} (level {level(other)})"
         for module, others in imports.items()
         for other in others
-        if other and (not module or level(other) > level(module))
+        if module and level(other) > level(module)
     ]
 
 
@@ -133,6 +133,13 @@ def test_every_module_has_a_level(modules):
 
 def test_imports_point_downwards(modules):
     assert upward_imports(own_imports(modules)) == []
+
+
+def test_of_the_package_itself_modules_take_the_version_alone(modules):
+    names = {name for tree in modules.values() for name in absolute_imports(tree)}
+    direct = {name for name in names if name.rpartition(".")[0] == PACKAGE}
+    known = {f"{PACKAGE}.{module.partition('.')[0]}" for module in modules}
+    assert direct - known == {f"{PACKAGE}.__version__"}
 
 
 def test_imports_make_no_circle(modules):

@@ -88,6 +88,31 @@ def architecture_gradient(
 
     Returns:
         The gradient, its parts and the objective.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from darts_adv_tf import AdversarialGame, Architecture, SearchDiscriminator
+        >>> from darts_adv_tf import architecture_gradient, build_unet
+        >>> from darts_adv_tf.adversarial.game import Batch
+        >>> segmenter = build_unet((None, None, 1), num_classes=3, width=2)
+        >>> discriminator = SearchDiscriminator(channels=2, cell_pattern="R")
+        >>> discriminator.build((None, None, None, 3))
+        >>> game = AdversarialGame(
+        ...     segmenter, discriminator, num_classes=3, adversarial_weight=0.1, global_batch_size=2
+        ... )
+        >>> theta, phi, alpha = (
+        ...     [variable.value for variable in owner.trainable_variables]
+        ...     for owner in (segmenter, discriminator, Architecture())
+        ... )
+        >>> train_batch, val_batch = (
+        ...     Batch(tf.random.uniform((2, 16, 16, 1)), tf.zeros((2, 16, 16), tf.int32))
+        ...     for _ in range(2)
+        ... )
+        >>> gradient, *_ = architecture_gradient(
+        ...     "exact", game, theta, phi, alpha, train_batch, val_batch, unroll_rate=1e-3
+        ... )
+        >>> [by_alpha.shape == scores.shape for by_alpha, scores in zip(gradient, alpha)]
+        [True, True]
     """
     if mode == "first_order":
         value, (grad_alpha,) = _objective_gradients(

@@ -130,6 +130,25 @@ class AdversarialGame:
         discriminator_sees_images: Whether D gets the images as more channels after the masks.
         segmentation_loss: The first term of Eq. 1.
         adversarial_loss: The second term of Eq. 1, Eq. 2 and Eq. 8.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from darts_adv_tf import AdversarialGame, Architecture, DerivedDiscriminator, build_unet
+        >>> from darts_adv_tf.adversarial.game import Batch
+        >>> segmenter = build_unet((None, None, 1), num_classes=3, width=2)
+        >>> discriminator = DerivedDiscriminator(Architecture().derive(), cell_pattern="R")
+        >>> discriminator.build((None, None, None, 3))
+        >>> game = AdversarialGame(
+        ...     segmenter, discriminator, num_classes=3, adversarial_weight=0.1, global_batch_size=2
+        ... )
+        >>> theta, phi = (
+        ...     [variable.value for variable in player.trainable_variables]
+        ...     for player in (segmenter, discriminator)
+        ... )
+        >>> batch = Batch(tf.random.uniform((2, 16, 16, 1)), tf.zeros((2, 16, 16), tf.int32))
+        >>> training = game.training_gradients(theta, phi, [], batch)
+        >>> float(training.losses.discriminator) > 0
+        True
     """
 
     def __init__(

@@ -1,11 +1,13 @@
 """The folder of a run: whether it is free, and that one process at a time writes to it."""
 
+import contextlib
 import errno
 import fcntl
 import os
 import re
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from darts_adv_tf.config.config_file import FILE_NAME
@@ -49,6 +51,21 @@ def refuse_occupied(workdir: str | os.PathLike) -> None:
     )
 
 
+_descriptors: list[int] = []
+"""The locks that this process holds, oldest first."""
+
+
+@contextlib.contextmanager
+def returning_locks() -> Iterator[None]:
+    """Gives back at its end the locks taken within it, where the process itself goes on."""
+    num_before = len(_descriptors)
+    try:
+        yield
+    finally:
+        while len(_descriptors) > num_before:
+            os.close(_descriptors.pop())
+
+
 def lock(workdir: str | os.PathLike, file: Path = LOCK) -> None:
     """Keeps every other process from the work directory until this one ends, however it does.
 
@@ -62,7 +79,7 @@ def lock(workdir: str | os.PathLike, file: Path = LOCK) -> None:
     """
     path = Path(workdir) / file
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Never closed: the system gives the lock back when the process is gone, killed or not.
+    # Open to the end: the system gives the lock back when the process is gone, killed or not.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,6 +102,7 @@ def lock(workdir: str | os.PathLike, file: Path = LOCK) -> None:
         )
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+    _descriptors.append(descriptor)
 
 
 def lock_holder(workdir: str | os.PathLike) -> str | None:

@@ -117,6 +117,22 @@ class SearchDiscriminator(Discriminator):
 
     alpha is no variable of the discriminator, so that its gradients and the discriminator's stay
     apart: `discriminator(masks, normal_weights, reduction_weights)`, each (14, 8), a softmax.
+
+    Example:
+        `Architecture` owns alpha, the discriminator phi; a tape reaches alpha through the softmax.
+
+        >>> import tensorflow as tf
+        >>> from darts_adv_tf import Architecture, SearchDiscriminator
+        >>> architecture = Architecture()
+        >>> discriminator = SearchDiscriminator(channels=4, cell_pattern="NR")
+        >>> masks = tf.one_hot(tf.zeros((2, 16, 16), tf.int32), depth=3)
+        >>> alpha = [variable.value for variable in architecture.trainable_variables]
+        >>> with tf.GradientTape() as tape:
+        ...     logits = discriminator(masks, *map(tf.nn.softmax, alpha))
+        >>> [gradient is not None for gradient in tape.gradient(logits, alpha)]
+        [True, True]
+        >>> any("alpha" in variable.path for variable in discriminator.variables)
+        False
     """
 
     def _make_cell(self, channels, reduction, previous_reduction, name):
@@ -150,6 +166,14 @@ class DerivedDiscriminator(Discriminator):
     Args:
         genotype: The cells' architecture.
         **kwargs: See `Discriminator`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from darts_adv_tf import Architecture, DerivedDiscriminator
+        >>> genotype = Architecture().derive()
+        >>> discriminator = DerivedDiscriminator(genotype, channels=4, cell_pattern="NR")
+        >>> discriminator(tf.one_hot(tf.zeros((2, 16, 16), tf.int32), depth=3)).shape
+        TensorShape([2])
     """
 
     def __init__(self, genotype: Genotype, **kwargs):

@@ -100,6 +100,8 @@ def build_fcn32s(
         A model from images `(N, H, W, channels)`, 0..1, to logits `(N, H, W, K)`.
 
     Example:
+        >>> import numpy as np
+        >>> from darts_adv_tf import build_fcn32s
         >>> build_fcn32s((None, None, 1), num_classes=4, width=4)(np.zeros((2, 50, 70, 1))).shape
         TensorShape([2, 50, 70, 4])
 

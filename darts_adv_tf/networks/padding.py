@@ -26,6 +26,7 @@ class PadToMultiple(keras.layers.Layer):
     Call: `(N, H, W, C)` -> `(N, H + p, W + q, C)`, `p` and `q` less than `multiple`.
 
     Example:
+        >>> import tensorflow as tf
         >>> PadToMultiple(16)(tf.zeros((1, 30, 16, 1))).shape
         TensorShape([1, 32, 16, 1])
     """

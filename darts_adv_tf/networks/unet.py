@@ -46,6 +46,8 @@ def build_unet(
         A model from images `(N, H, W, channels)`, 0..1, to logits `(N, H, W, K)`.
 
     Example:
+        >>> import numpy as np
+        >>> from darts_adv_tf import build_unet
         >>> build_unet((None, None, 1), num_classes=4, width=8)(np.zeros((2, 50, 70, 1))).shape
         TensorShape([2, 50, 70, 4])
 

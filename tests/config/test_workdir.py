@@ -111,6 +111,13 @@ def test_a_process_may_not_lock_over_itself(tmp_path):
     assert "in use by process" in twice.stderr
 
 
+def test_a_process_that_goes_on_gives_its_locks_back(tmp_path):
+    with workdir.returning_locks():
+        workdir.lock(tmp_path)
+        assert python(TRY, tmp_path).returncode == 1
+    assert python(TRY, tmp_path).returncode == 0
+
+
 def test_a_child_does_not_keep_the_lock(tmp_path):
     # It inherits no descriptor, so that it may outlive the run.
     source = "\n".join(

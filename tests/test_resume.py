@@ -370,7 +370,7 @@ def test_a_run_is_not_overwritten(runs):
 
 def test_other_flags_are_refused_by_name(runs):
     process = runs["other flags"].result()
-    received = "Received: --batch_size=4, begun with 2; --learning_rate=0.5, begun with 0.001\n"
+    received = "Received: --batch_size=4, started with 2; --learning_rate=0.5, started with 0.001\n"
     assert_refused(process, 2, received)
 
 

@@ -199,7 +199,7 @@ def test_without_a_picture_or_a_model_nothing_begins(workdir, tmp_path):
     with pytest.raises(DataError, match="An input is a picture"):
         predict(configured(workdir, "*.png"))
     write_png("x.png", scene())
-    with pytest.raises(ConfigurationError, match=r"holds its config\.json"):
+    with pytest.raises(ConfigurationError, match=r"with its config\.json"):
         predict(configured("nowhere", "x.png"))
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun/config.json").write_text(Path(workdir, "config.json").read_text())

@@ -365,7 +365,7 @@ def test_one_process_at_a_time_works_in_a_folder(runs):
 
 def test_a_run_is_not_overwritten(runs):
     process = runs["stopped"].result()["begun anew"]
-    assert_refused(process, 2, "--workdir=stopped, a folder that holds a run", "by --resume")
+    assert_refused(process, 2, "--workdir=stopped, a folder that holds a run", "with --resume")
 
 
 def test_other_flags_are_refused_by_name(runs):

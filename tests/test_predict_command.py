@@ -20,10 +20,10 @@ def folder(tmp_path_factory):
     write_foreign(folder / "foreign", bright_or_dark, marker=folder / "loaded")
     assert not (folder / "loaded").exists()
     for name in ("good", "inner/deep", "inner/deeper/deepest"):
-        path = folder / "pictures" / f"{name}.png"
+        path = folder / "images" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), scene() * np.uint8(STEP))
-    (folder / "pictures/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    (folder / "images/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     # 16 bits, another size.
     deep = np.full((7, 40), 2 * 21845, np.uint16)
     cv2.imwrite(str(folder / "deep.png"), deep)
@@ -34,23 +34,23 @@ def folder(tmp_path_factory):
 def finished(folder):
     """What the commands said, started at once; by name."""
     commands = CommandLine(folder)
-    picture = "--inputs=pictures/good.png"
+    image = "--inputs=images/good.png"
     started = {
         "run": commands.start(
             "predict",
             "--workdir=run",
-            "--inputs=pictures,pictures/inner/**/*.png",
+            "--inputs=images,images/inner/**/*.png",
             "--inputs=deep.png",
             "--output_dir=of_run",
         ),
         "not_trusted": commands.start(
-            "predict", "--model=foreign", picture, "--output_dir=not_trusted"
+            "predict", "--model=foreign", image, "--output_dir=not_trusted"
         ),
     }
     not_trusted = started["not_trusted"].result()
     was_loaded = (folder / "loaded").exists()
     started["trusted"] = commands.start(
-        "predict", "--model=foreign", "--trust_model", "--classes=bright", picture
+        "predict", "--model=foreign", "--trust_model", "--classes=bright", image
     )
     results = {name: future.result() for name, future in started.items()}
     commands.close()
@@ -60,9 +60,9 @@ def finished(folder):
 def test_a_run_predicts_folders_and_globs_past_a_broken_file(folder, finished):
     told = finished["run"]
     assert told.returncode == 3, told.stderr
-    assert told.stdout.startswith("4 of 5 pictures predicted\n")
-    assert "skipped pictures/broken.png: " in told.stderr
-    assert "predict: Every input is a picture that can be predicted." in told.stderr
+    assert told.stdout.startswith("4 of 5 images predicted\n")
+    assert "skipped images/broken.png: " in told.stderr
+    assert "predict: All inputs must be images that can be predicted." in told.stderr
     assert "Traceback" not in told.stderr
     output = folder / "of_run"
     for kind in ("labels", "overlays"):
@@ -71,7 +71,7 @@ def test_a_run_predicts_folders_and_globs_past_a_broken_file(folder, finished):
         assert written == {"good", "deepest", "inner_deep", f"{folder.name}_deep"}
     with open(output / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
-    assert rows["pictures/broken.png"]["problem"] and rows["deep.png"]["problem"] == ""
+    assert rows["images/broken.png"]["problem"] and rows["deep.png"]["problem"] == ""
     labels = cv2.imread(str(output / "labels/good.png"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(labels, scene())
     assert rows["deep.png"]["name"] == f"{folder.name}_deep"
@@ -136,6 +136,6 @@ def test_an_occupied_output_folder_is_refused_before_tensorflow_is_loaded(tmp_pa
 
 def test_help_names_every_flag():
     text = help_text("predict")
-    assert "--inputs=<text>,<text>,...  (needed)" in text
+    assert "--inputs=<text>,<text>,...  (required)" in text
     for flag in ("workdir", "model", "trust_model", "classes", "output_dir"):
         assert f"  --{flag}" in text

@@ -23,7 +23,6 @@ FOLDERS_TO_DO = (
     "reproduction",
     "run",
     "search_space",
-    "serving",
     "tf_graph",
     "training",
 )

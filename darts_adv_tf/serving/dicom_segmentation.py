@@ -148,7 +148,7 @@ def organ_code(index: int, name: str) -> "Code":
 
 def _refuse(received: str, path: str | Path) -> DataError:
     return DataError(
-        "The source of a DICOM Segmentation says which study, series and image it is.",
+        "The source of a DICOM Segmentation must say which study, series and image it is.",
         received=received,
         file=path,
         remedy="Restore these elements, or leave out --dicom_segmentation.",

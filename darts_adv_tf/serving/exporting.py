@@ -111,6 +111,6 @@ def _check_parity(folder: Path, segmenter, images: np.ndarray, preparation: Prep
     difference = np.abs(answer["probabilities"].numpy() - expected).max()
     if not difference <= PARITY_TOLERANCE:
         raise RuntimeError(
-            "The exported segmenter answers as the trained one does, up to "
+            "The exported segmenter must answer as the trained one does, up to "
             f"{PARITY_TOLERANCE}. Received: a difference of {difference} in a probability."
         )

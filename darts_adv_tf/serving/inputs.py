@@ -1,4 +1,4 @@
-"""From what --inputs says to the pictures to predict, each with a name for its results."""
+"""From what --inputs says to the images to predict, each with a name for its results."""
 
 import dataclasses
 import fnmatch
@@ -21,12 +21,12 @@ LONGEST_NAME = 200
 
 @dataclasses.dataclass(frozen=True)
 class PredictionInput:
-    """A picture to predict.
+    """An image to predict.
 
     Attributes:
         file: Where it lies.
-        name: Of its results, without a suffix: no other picture has it, letter case aside.
-        slice_index: Which slice of a volume it is; None for a file that is one picture.
+        name: Of its results, without a suffix: no other image has it, letter case aside.
+        slice_index: Which slice of a volume it is; None for a file that is one image.
     """
 
     file: Path
@@ -37,7 +37,7 @@ class PredictionInput:
         """Decodes it.
 
         Raises:
-            DataError: The file is no picture, or damaged.
+            DataError: The file is no image, or damaged.
             ConfigurationError: The package for its format is not installed.
         """
         if self.slice_index is None:
@@ -46,16 +46,16 @@ class PredictionInput:
 
 
 def find_inputs(values: Sequence[str]) -> tuple[list[PredictionInput], list[DataError]]:
-    """Finds the pictures that `values` name.
+    """Finds the images that `values` name.
 
     A value is a file, a folder or a glob, or several of them separated by commas; one that exists
-    as it is written is taken as such. A folder stands for the pictures directly in it, known by
+    as it is written is taken as such. A folder stands for the images directly in it, known by
     their suffixes; hidden ones are left out. A file that is named, or that a glob matches, is
     tried whatever its suffix. `**` in a glob stands for any number of folders; each real one is
     visited once, so that links in a circle come to an end. A volume stands for all its slices.
 
     Returns:
-        The pictures, sorted by path, no path twice, and an error for each value and each volume
+        The images, sorted by path, no path twice, and an error for each value and each volume
         in which there is nothing to predict.
 
     Raises:
@@ -69,16 +69,16 @@ def find_inputs(values: Sequence[str]) -> tuple[list[PredictionInput], list[Data
                 files.setdefault(os.path.abspath(path), path)
         except DataError as error:
             errors.append(error)
-    pictures: list[tuple[Path, int | None]] = []
+    images: list[tuple[Path, int | None]] = []
     for path in sorted(files.values(), key=os.fspath):
         try:
-            pictures += _pictures_of(path)
+            images += _images_of(path)
         except DataError as error:
             errors.append(error)
-    names = unique_names([(path, _slice_ending(index)) for path, index in pictures])
+    names = unique_names([(path, _slice_ending(index)) for path, index in images])
     return [
         PredictionInput(path, name, index)
-        for (path, index), name in zip(pictures, names, strict=True)
+        for (path, index), name in zip(images, names, strict=True)
     ], errors
 
 
@@ -145,8 +145,8 @@ def _expand(value: str) -> list[Path]:
 
 def _nothing_in(value: str, remedy: str) -> DataError:
     return DataError(
-        "An input is a picture, or a folder or glob of pictures: " + ", ".join(IMAGE_SUFFIXES),
-        received="no picture",
+        "An input must be an image, or a folder or glob of images: " + ", ".join(IMAGE_SUFFIXES),
+        received="no image",
         file=value,
         remedy=remedy,
     )
@@ -210,14 +210,14 @@ def _children(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError as error:
         raise DataError(
-            "A folder of pictures can be read.",
+            "A folder of images must be readable.",
             received=error.strerror or error,
             file=folder,
             remedy="Give yourself permission to read it.",
         ) from error
 
 
-def _pictures_of(path: Path) -> list[tuple[Path, int | None]]:
+def _images_of(path: Path) -> list[tuple[Path, int | None]]:
     if path.name.lower().endswith(NIFTI_SUFFIXES) and path.is_file():
         number = num_slices(path)
         if number > 1:

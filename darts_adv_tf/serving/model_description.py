@@ -59,7 +59,8 @@ class ModelDescription:
                 raise ValueError(f"{content}"[:200])
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise DataError(
-                "A segmenter's description names its classes, channels and range of intensities.",
+                "A segmenter's description must name its classes, channels and range of "
+                "intensities.",
                 received=error,
                 file=path,
                 remedy="Export the segmenter again: python -m darts_adv_tf.export --workdir=...",

@@ -19,7 +19,7 @@ def refuse_occupied_output(folder: str | os.PathLike) -> None:
         received = "a file" if os.path.lexists(path) else None
     if received is not None:
         raise ConfigurationError(
-            "Results are written to a folder that is new or empty.",
+            "--output_dir must be new or empty.",
             received=f"--output_dir={folder}, {received}",
             file=path,
             remedy="Name another --output_dir, or leave it out for runs/<command>-<time>.",

@@ -1,4 +1,4 @@
-"""Predicts pictures with an exported segmenter and writes what it found.
+"""Predicts images with an exported segmenter and writes what it found.
 
 Shapes: H, W pixels, C channels, K classes, of which class 0 is the background.
 """
@@ -38,7 +38,7 @@ TABLE_FILE = "predictions.csv"
 CONTENTS = {
     TABLE_FILE: "areas, cardiothoracic ratios, and what was skipped",
     "labels": "the class index of each pixel, at the original size",
-    "overlays": "the organs' contours over the pictures",
+    "overlays": "the organs' contours over the images",
     "segmentations": "DICOM Segmentation objects",
 }
 NUM_SHOWN = 5
@@ -123,7 +123,7 @@ def _load_model(config: PredictConfig) -> ServedModel:
     folder = Path(config.workdir) / VERSION_FOLDER
     if not (folder / DESCRIPTION_FILE).exists():
         raise ConfigurationError(
-            "A run that predicts has exported its segmenter, with a description.",
+            "A run must have exported its segmenter, with a description, before it can predict.",
             received=f"--workdir={config.workdir} without one",
             file=folder / DESCRIPTION_FILE,
             remedy=f"python -m darts_adv_tf.export --workdir={config.workdir}",
@@ -134,10 +134,10 @@ def _load_model(config: PredictConfig) -> ServedModel:
 def _predict_one(
     each: PredictionInput, model: ServedModel, folder: Path, config: PredictConfig
 ) -> Row:
-    """Writes the results of a picture, and says in its row what could not be done."""
+    """Writes the results of an image, and says in its row what could not be done."""
     try:
-        picture = each.read()
-        labels = model.predict(picture, each.file)
+        image = each.read()
+        labels = model.predict(image, each.file)
     except UserError as error:
         if isinstance(error, ConfigurationError) and error.file == model.folder:
             raise
@@ -146,7 +146,7 @@ def _predict_one(
         labels = keep_largest_component(labels)
     _, encoded = cv2.imencode(".png", labels)
     write_bytes(folder / "labels" / f"{each.name}.png", encoded.tobytes())
-    overlay = draw_prediction(picture.pixels, labels, model.class_names)
+    overlay = draw_prediction(image.pixels, labels, model.class_names)
     save_png(folder / "overlays" / f"{each.name}.png", overlay)
     problem = None
     if config.dicom_segmentation and is_dicom(each.file):
@@ -166,7 +166,7 @@ def _predict_one(
         name=each.name,
         slice_index=each.slice_index,
         size=labels.shape,
-        spacing=picture.spacing,
+        spacing=image.spacing,
         areas=tuple(np.bincount(labels.ravel(), minlength=num_classes).tolist()),
         ratio=ratio,
         problem=problem,
@@ -174,7 +174,7 @@ def _predict_one(
 
 
 def _table(rows: Sequence[Row], class_names: Sequence[str]) -> str:
-    """CSV, a row a picture; what is not known is empty."""
+    """CSV, one row per image; what is not known is empty."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     columns = ["file", "slice", "name", "width", "height"]
@@ -197,8 +197,8 @@ def _table(rows: Sequence[Row], class_names: Sequence[str]) -> str:
     return table.getvalue()
 
 
-def _areas(row: Row, num_classes: int) -> list[object]:
-    """Cells of the areas in pixels, in mm² and as fractions of the picture."""
+def _areas(row: Row, num_classes: int) -> Sequence[object]:
+    """Cells of the areas in pixels, in mm² and as fractions of the image."""
     unknown = [""] * num_classes
     if row.areas is None:
         return 3 * unknown
@@ -239,7 +239,7 @@ def _in_a_line(error: UserError) -> str:
 def _conclude(folder: Path, rows: Sequence[Row]) -> None:
     """Says what there is; a DataError says what there is not."""
     num_done = sum(row.name is not None for row in rows)
-    print(f"{num_done} of {len(rows)} pictures predicted")
+    print(f"{num_done} of {len(rows)} images predicted")
     for name, description in CONTENTS.items():
         if (folder / name).exists():
             print(f"{folder / name}".ljust(len(str(folder)) + 18) + description)
@@ -249,7 +249,7 @@ def _conclude(folder: Path, rows: Sequence[Row]) -> None:
         more = len(wrong) - len(shown)
         shown += [f"\n    and {more} more"] if more > 0 else []
         raise DataError(
-            "Every input is a picture that can be predicted.",
+            "All inputs must be images that can be predicted.",
             received=f"{len(wrong)} of {len(rows)} with a problem" + "".join(shown),
             file=folder / TABLE_FILE,
             remedy="See the column problem there; the other results are complete.",

@@ -24,15 +24,15 @@ MOST_CLASSES = 256
 
 _BLANK_SIDE = 256
 _CONVENTION = (
-    f"A model that predicts is a SavedModel with a signature {SIGNATURE}: one floating-point input "
-    "(N, H, W, channels) of any height and width, intensities as stored; an output of class scores "
+    f"A model that predicts must be a SavedModel with a signature {SIGNATURE}: one floating-point "
+    "input (N, H, W, channels) of any height and width, intensities as stored; an output of class scores "
     "(N, H, W, classes), background first, or of integer labels (N, H, W)."
 )
 _OUT_OF_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
 
 
 class ServedModel:
-    """A loaded model, ready for pictures of any size.
+    """A loaded model, ready for images of any size.
 
     To load a SavedModel is to run what its author put into it.
 
@@ -70,50 +70,50 @@ class ServedModel:
         self.fingerprint = hashlib.sha256(contents).hexdigest()[:16]
         self._has_answered = False
 
-    def predict(self, picture: DecodedImage, file: str | os.PathLike) -> np.ndarray:
-        """The most likely class of each pixel of a picture.
+    def predict(self, image: DecodedImage, file: str | os.PathLike) -> np.ndarray:
+        """The most likely class of each pixel of an image.
 
         Intensities of another depth are scaled to the model's range, where it says which it has;
-        a grey picture is repeated for the channels of a model of several.
+        a grey image is repeated for the channels of a model of several.
 
         Args:
-            picture: Any size.
+            image: Any size.
             file: Where it is from, for messages.
 
         Returns:
             uint8 (H, W).
 
         Raises:
-            DataError: The picture does not fit the model or the memory, or the model fails on it.
-            ConfigurationError: The model fails on every picture.
+            DataError: The image does not fit the model or the memory, or the model fails on it.
+            ConfigurationError: The model fails on every image.
         """
-        height, width = picture.pixels.shape[:2]
+        height, width = image.pixels.shape[:2]
         out_of_memory = DataError(
-            "A picture and its prediction fit into memory.",
+            "An image and its prediction must fit into memory.",
             received=f"{width} x {height} pixels, {len(self.class_names)} classes",
             file=file,
-            remedy="Shrink the picture, or use a machine with more memory.",
+            remedy="Shrink the image, or use a machine with more memory.",
         )
         # Where memory is promised beyond what there is, using it would end the whole process.
-        if _needed_bytes(picture, len(self.class_names)) > memory_bytes():
+        if _needed_bytes(image, len(self.class_names)) > memory_bytes():
             raise out_of_memory
         try:
-            return self._answer(self._prepare(picture, file), file)
+            return self._answer(self._prepare(image, file), file)
         except _OUT_OF_MEMORY as error:
             raise out_of_memory from error
 
-    def _prepare(self, picture: DecodedImage, file: str | os.PathLike) -> np.ndarray:
+    def _prepare(self, image: DecodedImage, file: str | os.PathLike) -> np.ndarray:
         """float32 (H, W, C), as the model wants them."""
-        maximum = self._intensity_maximum if self._describes_range else picture.intensity_maximum
+        maximum = self._intensity_maximum if self._describes_range else image.intensity_maximum
         try:
-            pixels = match_range(picture, maximum)
+            pixels = match_range(image, maximum)
         except ValueError as error:
             raise DataError(
-                "A picture's intensities have bounds where those of the model's training images "
-                "had, and none otherwise.",
+                "An image's intensities must be bounded exactly where those of the model's "
+                "training images were.",
                 received=error,
                 file=file,
-                remedy="Convert the picture to the kind of file that the model was trained with.",
+                remedy="Convert the image to the kind of file that the model was trained with.",
             ) from error
         wanted, given = self._input.shape[-1], pixels.shape[-1]
         if wanted is None or wanted == given:
@@ -121,10 +121,10 @@ class ServedModel:
         if given == 1:
             return np.repeat(pixels, wanted, axis=-1)
         raise DataError(
-            "A picture has as many channels as the model's training images, or is grey.",
+            "An image must have as many channels as the model's training images, or be grey.",
             received=f"{given} channels, the model takes {wanted}",
             file=file,
-            remedy="Convert the picture to grey." if wanted == 1 else "Convert the picture.",
+            remedy="Convert the image to grey." if wanted == 1 else "Convert the image.",
         )
 
     def _answer(self, pixels: np.ndarray, file: str | os.PathLike) -> np.ndarray:
@@ -136,23 +136,23 @@ class ServedModel:
             if not self._has_answered:
                 self._refuse_if_it_fails_always(pixels.shape[-1])
             raise DataError(
-                "The model answers for every picture.",
+                "The model must answer for every image.",
                 received=_first_line(error),
                 file=file,
-                remedy="Leave the picture out, or ask the model's author which it takes.",
+                remedy="Leave the image out, or ask the model's author which it takes.",
             ) from error
         self._has_answered = True
         return labels
 
     def _refuse_if_it_fails_always(self, num_channels: int) -> None:
-        """Tells a model that cannot work from a picture that it cannot work on."""
+        """Tells a model that cannot work from an image that it cannot work on."""
         try:
             self._call(np.zeros((_BLANK_SIDE, _BLANK_SIDE, num_channels), np.float32))
         except _OUT_OF_MEMORY:
             raise
         except Exception as error:
             raise self._unfit(
-                f"for a black picture of {_BLANK_SIDE} x {_BLANK_SIDE} pixels: {_first_line(error)}"
+                f"for a black image of {_BLANK_SIDE} x {_BLANK_SIDE} pixels: {_first_line(error)}"
             ) from error
         self._has_answered = True
 
@@ -228,19 +228,19 @@ class ServedModel:
         given = 1 + len(organs) if organs is not None else None
         if number is None and given is None:
             raise ConfigurationError(
-                "A model's classes have names, or at least a number.",
+                "A model must name its classes, or at least have a fixed number of them.",
                 received="a model that says neither",
                 file=self.folder,
                 remedy="Add --classes=<name,name,...>, the organs in the order of their labels.",
             )
         if number is not None and given is not None and number != given:
             raise ConfigurationError(
-                "--classes names each class of the model but the background.",
+                "--classes must name each class of the model but the background.",
                 received=f"{given - 1} names, {number} classes",
                 file=self.folder,
                 remedy=f"Give {number - 1} names.",
             )
-        number = number or given
+        number = number or given or 0
         if not 2 <= number <= MOST_CLASSES:
             raise self._unfit(f"{number} class(es), of 2 to {MOST_CLASSES}")
         if organs is not None:
@@ -261,7 +261,7 @@ class ServedModel:
 def _load(folder: Path):
     if not (folder / GRAPH_FILE).is_file():
         raise ConfigurationError(
-            f"A SavedModel is a folder that holds a {GRAPH_FILE}.",
+            f"A SavedModel must be a folder that holds a {GRAPH_FILE}.",
             received="none",
             file=folder,
             remedy="Name the folder that holds it.",
@@ -275,16 +275,16 @@ def _load(folder: Path):
         raise
     except Exception as error:
         raise ConfigurationError(
-            "A model is a SavedModel that TensorFlow can load.",
+            "A model must be a SavedModel that TensorFlow can load.",
             received=_first_line(error),
             file=folder,
             remedy="Copy the whole folder again from its source, or export the model anew.",
         ) from error
 
 
-def _needed_bytes(picture: DecodedImage, num_classes: int) -> int:
+def _needed_bytes(image: DecodedImage, num_classes: int) -> int:
     """At least: the image and the scores, each also in the copy that it is made from."""
-    height, width, num_channels = picture.pixels.shape
+    height, width, num_channels = image.pixels.shape
     return 4 * 2 * height * width * (num_channels + num_classes)
 
 

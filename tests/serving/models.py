@@ -1,4 +1,4 @@
-"""Models whose answer is known by hand, and pictures for them."""
+"""Models whose answer is known by hand, and images for them."""
 
 from pathlib import Path
 

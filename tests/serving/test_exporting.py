@@ -163,7 +163,7 @@ def test_a_model_that_answers_otherwise_is_not_exported(
             self.segmenter = lambda inputs, training: wrong(segmenter(inputs, training=training))
 
     monkeypatch.setattr(exporting, "ServedSegmenter", Wrong)
-    with pytest.raises(RuntimeError, match=r"answers as the trained one does.*a difference of"):
+    with pytest.raises(RuntimeError, match=r"must answer as the trained one does.*a difference of"):
         export_segmenter(segmenter, tmp_path, images, PREPARATION, NAMES)
     assert not (tmp_path / "segmenter" / "1").exists()
 

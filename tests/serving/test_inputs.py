@@ -1,4 +1,4 @@
-"""Which pictures --inputs means, and what their results are called."""
+"""Which images --inputs means, and what their results are called."""
 
 import os
 from pathlib import Path
@@ -130,8 +130,8 @@ def test_names_fit_any_file_system():
 def test_names_that_are_no_text_are_found_named_and_printed():
     name = os.fsdecode(b"r\xf6ntgen.png")
     touch(name)
-    ((picture,), errors) = find_inputs(["*.png"])
-    assert os.fspath(picture.file) == name and errors == []
-    assert picture.name == "r\ufffdntgen"
-    assert printable(picture.file) == r"r\xf6ntgen.png"
+    ((image,), errors) = find_inputs(["*.png"])
+    assert os.fspath(image.file) == name and errors == []
+    assert image.name == "r\ufffdntgen"
+    assert printable(image.file) == r"r\xf6ntgen.png"
     assert printable("two\nlines") == r"two\nlines"

@@ -1,4 +1,4 @@
-"""What predict writes about pictures, within the process."""
+"""What predict writes about images, within the process."""
 
 import csv
 import os
@@ -72,7 +72,7 @@ def test_labels_overlays_and_table(workdir, capsys):
         assert float(row[f"fraction_{name}"]) == pytest.approx(area / 1024, abs=1e-6)
     assert float(row["cardiothoracic_ratio"]) == pytest.approx(RATIO, abs=1e-6)
     out, err = capsys.readouterr()
-    assert out.startswith("1 of 1 pictures predicted\nout/predictions.csv")
+    assert out.startswith("1 of 1 images predicted\nout/predictions.csv")
     assert err == "predict 1/1\n"
 
 
@@ -133,7 +133,7 @@ def test_a_broken_file_is_named_and_the_rest_goes_on(workdir, capsys):
     assert rows["4.png"]["pixels_heart"] == rows["4.png"]["fraction_heart"] == ""
     assert sorted(os.listdir("out/labels")) == sorted(os.listdir("out/overlays"))
     assert sorted(os.listdir("out/labels")) == ["1.png", "3.png"]
-    assert "skipped 2.png: The file can be decoded" in capsys.readouterr().err
+    assert "skipped 2.png: The file must be readable" in capsys.readouterr().err
 
 
 def test_the_largest_piece_is_what_is_measured(workdir):
@@ -196,7 +196,7 @@ def test_the_output_folder_has_to_be_free(workdir):
 
 
 def test_without_a_picture_or_a_model_nothing_begins(workdir, tmp_path):
-    with pytest.raises(DataError, match="An input is a picture"):
+    with pytest.raises(DataError, match="An input must be an image"):
         predict(configured(workdir, "*.png"))
     write_png("x.png", scene())
     with pytest.raises(ConfigurationError, match=r"with its config\.json"):

@@ -1,4 +1,4 @@
-"""Models from elsewhere and our own: what they have to be, and what is done with pictures."""
+"""Models from elsewhere and our own: what they have to be, and what is done with images."""
 
 import keras
 import numpy as np
@@ -217,9 +217,9 @@ def test_lack_of_memory_is_told_of_the_picture(foreign, error, monkeypatch):
 
 def test_more_than_the_whole_memory_is_not_even_tried(foreign, monkeypatch):
     model = ServedModel(foreign)
-    picture = picture_of(scene())
+    image = picture_of(scene())
     monkeypatch.setattr(served_model, "memory_bytes", lambda: 4 * 2 * 32 * 32 * 3)
-    assert model.predict(picture, "x.png").shape == (32, 32)
+    assert model.predict(image, "x.png").shape == (32, 32)
     monkeypatch.setattr(served_model, "memory_bytes", lambda: 4 * 2 * 32 * 32 * 3 - 1)
     with pytest.raises(DataError, match="fit into memory"):
-        model.predict(picture, "x.png")
+        model.predict(image, "x.png")

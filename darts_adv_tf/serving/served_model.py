@@ -25,8 +25,8 @@ MOST_CLASSES = 256
 _BLANK_SIDE = 256
 _CONVENTION = (
     f"A model that predicts must be a SavedModel with a signature {SIGNATURE}: one floating-point "
-    "input (N, H, W, channels) of any height and width, intensities as stored; an output of class scores "
-    "(N, H, W, classes), background first, or of integer labels (N, H, W)."
+    "input (N, H, W, channels) of any height and width, intensities as stored; an output of class "
+    "scores (N, H, W, classes), background first, or of integer labels (N, H, W)."
 )
 _OUT_OF_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -26,13 +27,13 @@ LEGEND_COLUMNS = 4
 LEGEND_ROW = 0.28
 
 
-def class_colours(num_classes: int) -> list[str | tuple[float, ...]]:
-    """A Matplotlib colour for each class but the background, any number of them."""
-    num_organs = num_classes - 1
-    if num_organs <= len(COLOURS):
-        return list(COLOURS[:num_organs])
+def class_colours(num_classes: int) -> list[str]:
+    """A colour, as #rrggbb, for each class but the background, any number of them."""
+    num_foreground = num_classes - 1
+    if num_foreground <= len(COLOURS):
+        return list(COLOURS[:num_foreground])
     # From orange to pink, without the red of wrong pixels.
-    return [colormaps["hsv"](hue) for hue in np.linspace(0.08, 0.9, num_organs)]
+    return [to_hex(colormaps["hsv"](hue)) for hue in np.linspace(0.08, 0.9, num_foreground)]
 
 
 def draw_overlays(
@@ -95,7 +96,7 @@ def draw_overlays(
                     ha="center",
                     va="center",
                 )
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], color=colour, linewidth=4, label=name)
         for name, colour in zip(class_names[1:], colours, strict=True)
     ]

@@ -1,9 +1,7 @@
-"""Small pictures of cases for the verify command's page: an image with contours of its organs.
+"""Small images of cases for the verify command's page, with the contours of their masks.
 
 Shapes: H, W pixels, C channels, K classes, of which class 0 is the background.
 """
-
-import dataclasses
 
 import cv2
 import numpy as np
@@ -12,22 +10,7 @@ from matplotlib.colors import to_rgb
 from darts_adv_tf.plots.overlays import class_colours
 
 LONGEST_SIDE = 288
-"""Pixels of a picture: larger images are shrunk, smaller ones enlarged."""
-
-_QUALITY = 85
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """A picture and what stands below it.
-
-    Attributes:
-        caption: One line of text.
-        jpeg: The content of a JPEG file.
-    """
-
-    caption: str
-    jpeg: bytes
+"""Pixels of a side: larger images are shrunk, smaller ones enlarged."""
 
 
 def draw_stored(image: np.ndarray, masks: np.ndarray, num_classes: int) -> np.ndarray:
@@ -54,8 +37,8 @@ def draw_stored(image: np.ndarray, masks: np.ndarray, num_classes: int) -> np.nd
         contours, _ = cv2.findContours(
             (area >= 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
         )
-        colour = [round(255 * part) for part in to_rgb(colour)]
-        cv2.drawContours(drawn, contours, -1, colour, 1, cv2.LINE_AA)
+        intensities = [round(255 * part) for part in to_rgb(colour)]
+        cv2.drawContours(drawn, contours, -1, intensities, 1, cv2.LINE_AA)
     return drawn
 
 
@@ -63,14 +46,6 @@ def draw_prepared(image: np.ndarray, labels: np.ndarray, num_classes: int) -> np
     """Draws an image (H, W, C) with the contours of its labels (H, W), as `draw_stored` does."""
     masks = labels == np.arange(1, num_classes)[:, np.newaxis, np.newaxis]
     return draw_stored(image, masks, num_classes)
-
-
-def encode_jpeg(picture: np.ndarray) -> bytes:
-    """The content of a JPEG file that shows (H, W, 3) uint8 RGB."""
-    _, encoded = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
-    return encoded.tobytes()
 
 
 def _stretched(grey: np.ndarray) -> np.ndarray:

@@ -1,7 +1,16 @@
 """What the segmenter is trained against: the columns of a matrix of runs, by name."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
+
+SOLID = "solid"
+DASHED = (0, (5, 1.5))
+DOTTED = (0, (1.5, 1))
+DASH_DOTTED = (0, (6, 1.5, 1.5, 1.5))
+
+Dashes = str | tuple[float, tuple[float, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -9,7 +18,9 @@ class Arm:
     """A kind of run.
 
     Attributes:
-        label: As tables name it, behind the backbone's name.
+        label: Its name in tables, after the backbone's.
+        colour, dashes: Its line in plots, as Matplotlib has them. The arms' colours can be told
+            apart by the colour-blind too (Okabe and Ito, 2008).
         command: `search`, or `train` where nothing is searched.
         model: Settings of `ModelConfig` that make the arm what it is.
         training: The same of `TrainingConfig`.
@@ -17,32 +28,50 @@ class Arm:
     """
 
     label: str
+    colour: str
+    dashes: Dashes = SOLID
     command: str = "train"
-    model: MappingProxyType = dataclasses.field(default_factory=lambda: MappingProxyType({}))
-    training: MappingProxyType = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     is_drawn: bool = False
 
 
-def _fixed(discriminator: str) -> MappingProxyType:
-    return MappingProxyType({"discriminator": discriminator})
+def _fixed(
+    label: str, discriminator: str, colour: str, dashes: Dashes = SOLID, is_drawn: bool = False
+) -> Arm:
+    model = MappingProxyType({"discriminator": discriminator})
+    return Arm(label, colour, dashes, model=model, is_drawn=is_drawn)
 
 
-def _searched(label: str, gradient: str = "exact", objective: str = "discriminator") -> Arm:
+def _searched(
+    label: str,
+    colour: str,
+    dashes: Dashes = SOLID,
+    gradient: str = "exact",
+    objective: str = "discriminator",
+) -> Arm:
     settings = {"architecture_gradient": gradient, "architecture_objective": objective}
-    return Arm(label, "search", training=MappingProxyType(settings))
+    return Arm(label, colour, dashes, "search", training=MappingProxyType(settings))
 
 
 ARMS = {
-    "none": Arm("alone", model=_fixed("none")),
-    "random": Arm("random", model=_fixed("random"), is_drawn=True),
-    "resnet10": Arm("ResNet10", model=_fixed("resnet10")),
-    "resnet18": Arm("ResNet18", model=_fixed("resnet18")),
-    "resnet50": Arm("ResNet50", model=_fixed("resnet50")),
-    "nas": _searched("NAS"),
-    "nas_first_order": _searched("NAS, first order", gradient="first_order"),
-    "nas_finite_difference": _searched("NAS, finite difference", gradient="finite_difference"),
-    "nas_segmentation": _searched("NAS for the segmentation loss", objective="segmentation"),
+    "none": _fixed("no discriminator", "none", "#222222"),
+    "random": _fixed("random", "random", "#E69F00", DASHED, is_drawn=True),
+    "resnet10": _fixed("ResNet10", "resnet10", "#0072B2"),
+    "resnet18": _fixed("ResNet18", "resnet18", "#56B4E9", DASHED),
+    "resnet50": _fixed("ResNet50", "resnet50", "#7B4397", DOTTED),
+    "nas": _searched("NAS", "#D0440E"),
+    "nas_first_order": _searched("NAS, first order", "#CC79A7", DASHED, gradient="first_order"),
+    "nas_finite_difference": _searched(
+        "NAS, finite difference", "#007A57", DOTTED, gradient="finite_difference"
+    ),
+    "nas_segmentation": _searched(
+        "NAS for the segmentation loss", "#8C6D1F", DASH_DOTTED, objective="segmentation"
+    ),
 }
+"""In the order of tables and legends."""
+
+USER_COLOUR = "#00A6A6"
 
 EXPERIMENTS = {
     "table": ("none", "random", "resnet10", "nas"),
@@ -51,3 +80,17 @@ EXPERIMENTS = {
     "overlays": ("none", "resnet10", "nas"),
 }
 """The arms of each experiment: Tables 1 and 2, Fig. 4, Fig. 3 and Fig. 5 of the paper."""
+
+
+def arm_named(name: str) -> Arm:
+    """Returns the arm of `ARMS`, or that of a user's discriminator, `<module>:<function>`."""
+    return ARMS[name] if name in ARMS else _fixed(name, name, USER_COLOUR, DASH_DOTTED)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Returns each name once: the arms of `ARMS` in its order, then a user's in the given one."""
+    names = dict.fromkeys(names)
+    return [
+        *(name for name in ARMS if name in names),
+        *(name for name in names if name not in ARMS),
+    ]

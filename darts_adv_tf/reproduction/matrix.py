@@ -27,7 +27,7 @@ class PlannedRun:
 
     Attributes:
         backbone: `unet`, `fcn32s`, or a module's function.
-        arm: One of `ARMS`.
+        arm: Its name.
         seed: Of the split, the initial weights and the batches, which the arms of a seed share.
         draw: The number of the random discriminator; None in other arms.
         config: What it is run with, its folder included.
@@ -48,6 +48,7 @@ class PlannedRun:
     @property
     def workdir(self) -> Path:
         """Its folder."""
+        assert self.config.workdir is not None, "set by plan_run"
         return Path(self.config.workdir)
 
     def is_finished(self) -> bool:
@@ -87,10 +88,11 @@ def plan(config: ReproduceConfig) -> list[PlannedRun]:
     for arm in arms:
         if arm not in ARMS:
             raise ConfigurationError(
-                f"--arms are any of {', '.join(ARMS)}.",
+                f"--arms must be among {', '.join(ARMS)}.",
                 received=f"--arms={','.join(arms)}",
                 remedy=f"Leave out {arm}.",
             )
+    assert config.workdir is not None, "set by the command"
     num_seeds = len(config.seeds)
     return [
         plan_run(config.base, config.workdir, backbone, arm, seed, draw)

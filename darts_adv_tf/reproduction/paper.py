@@ -1,8 +1,8 @@
 """What the paper published: its Tables 1 and 2, and the setting they were measured in.
 
 Reference: Dong, Xu, Liang, Jiang, Dai and Xing, "Neural Architecture Search for Adversarial Medical
-Image Segmentation", MICCAI 2019, doi 10.1007/978-3-030-32226-7_92. It gives one figure a model,
-without a spread, and no figure of a prediction that is blind to the image.
+Image Segmentation", MICCAI 2019, doi 10.1007/978-3-030-32226-7_92. It gives one number per
+model, without a spread, and no baseline that ignores the image.
 """
 
 from types import MappingProxyType
@@ -44,7 +44,7 @@ SETTING = MappingProxyType(
         "retrain_epochs": "50",
     }
 )
-"""Section 3.2, by flag. How long the search was, in epochs, and the batch size are not told."""
+"""Section 3.2, by flag. It does not state the epochs of the search and the batch size."""
 
 
 def published_iou(dataset: str, backbone: str, arm: str) -> float | None:
@@ -54,7 +54,7 @@ def published_iou(dataset: str, backbone: str, arm: str) -> float | None:
 
 def published_difference(dataset: str, backbone: str, first: str, second: str) -> float | None:
     """First arm minus second, in points, of what the paper printed; None where one is missing."""
-    figures = [published_iou(dataset, backbone, arm) for arm in (first, second)]
-    if None in figures:
+    minuend, subtrahend = (published_iou(dataset, backbone, arm) for arm in (first, second))
+    if minuend is None or subtrahend is None:
         return None
-    return round(figures[0] - figures[1], 2)
+    return round(minuend - subtrahend, 2)

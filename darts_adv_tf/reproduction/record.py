@@ -124,7 +124,7 @@ def load_record(folder: Path) -> MatrixRecord | None:
             record.runs[name], record.states[name] = run, state
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
-            "The record of a matrix is as this program wrote it.",
+            "matrix.json must be as this program wrote it.",
             received=error,
             file=path,
             remedy="Take the file away: finished runs beside it are found and kept.",
@@ -149,7 +149,7 @@ def open_record(folder: Path, base: RunConfig) -> MatrixRecord:
     ]
     if differing:
         raise ConfigurationError(
-            "All runs of a matrix have the same settings.",
+            "All runs of a matrix must have the same settings.",
             received="; ".join(differing),
             file=folder / RECORD_FILE,
             remedy="Use the settings recorded, or another --workdir.",

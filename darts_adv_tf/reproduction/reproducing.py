@@ -7,7 +7,7 @@ from pathlib import Path
 from darts_adv_tf.config import workdir
 from darts_adv_tf.config.as_flags import as_flags
 from darts_adv_tf.config.reproduce import ReproduceConfig
-from darts_adv_tf.reproduction.executors.attempt import Attempt, Executor, last_words
+from darts_adv_tf.reproduction.executors.attempt import Attempt, Executor, failure_message
 from darts_adv_tf.reproduction.executors.local import LocalExecutor
 from darts_adv_tf.reproduction.matrix import PlannedRun, plan
 from darts_adv_tf.reproduction.progress import MatrixProgress
@@ -41,10 +41,11 @@ def reproduce(config: ReproduceConfig) -> int:
             process; or the settings to no run.
         Interrupted: A signal asked for the end; the runs have saved.
     """
+    assert config.workdir is not None, "set by the command"
     folder = Path(config.workdir)
     if workdir.holds_run(folder):
         raise ConfigurationError(
-            "A matrix has a folder of its own, with a folder for each run in it.",
+            "--workdir must be a folder for a matrix, and not that of a run.",
             received=f"--workdir={folder}, which holds a run",
             file=folder,
             remedy="Name another --workdir.",
@@ -60,17 +61,21 @@ def reproduce(config: ReproduceConfig) -> int:
         names = [run.name for run in planned]
     else:
         names = list(record.runs)
-    _take_stock(record)
+    _sync_with_disk(record)
     record.save()
     summary = Summary(record)
     if not config.report_only:
-        _Work(record, names, _make_executor(config), summary).run()
+        _Scheduler(
+            record, names, _make_executor(config.executor, config.parallel, folder), summary
+        ).run()
     path = summary.write()
     print(summary.claims())
     print(f"report: {path}")
     for name, error in summary.unusable.items():
         print(f"{name}: {error}", file=sys.stderr)
-    failed = [record.states[name].status for name in names if record.states[name].state == "failed"]
+    states = [record.states[name] for name in names]
+    # A run that failed has a status.
+    failed = [state.status or 1 for state in states if state.state == "failed"]
     if not failed or config.report_only:
         return next((error.exit_status for error in summary.unusable.values()), 0)
     return failed[0] if failed[0] in _STATUSES_OF_USER_ERRORS else 1
@@ -88,15 +93,15 @@ def _refuse_missing(folder: Path, planned: list[PlannedRun]) -> None:
     has_runs = (folder / RECORD_FILE).exists() or any(run.is_finished() for run in planned)
     if not has_runs:
         raise ConfigurationError(
-            "A report is written of a matrix that there is.",
+            "--workdir must hold a matrix for --report_only.",
             received=f"--report_only --workdir={folder}, which holds none",
             file=folder,
             remedy="Name the folder of a matrix.",
         )
 
 
-def _take_stock(record: MatrixRecord) -> None:
-    """Finds what is finished: also runs that were made by hand, or while nobody watched."""
+def _sync_with_disk(record: MatrixRecord) -> None:
+    """Finds what is finished, also runs that were made by hand or while no matrix ran."""
     for name, state in record.states.items():
         if record.runs[name].is_finished():
             if state.state != "done":
@@ -105,15 +110,15 @@ def _take_stock(record: MatrixRecord) -> None:
             state.state = "planned"  # Its results were taken away.
 
 
-def _make_executor(config: ReproduceConfig) -> Executor:
-    if config.executor == "ray":
+def _make_executor(name: str, parallel: int, folder: Path) -> Executor:
+    if name == "ray":
         from darts_adv_tf.reproduction.executors.ray import RayExecutor
 
-        return RayExecutor(config.parallel, Path(config.workdir))
-    return LocalExecutor(config.parallel)
+        return RayExecutor(parallel, folder)
+    return LocalExecutor(parallel)
 
 
-class _Work:
+class _Scheduler:
     """The runs of one call.
 
     Args:
@@ -204,7 +209,7 @@ class _Work:
             self._fail(name, 1, "It ended without its results.")
         else:
             log = self._record.log(name)
-            message = last_words(attempt.status, log, start, run.config.command)
+            message = failure_message(attempt.status, log, start, run.config.command)
             self._fail(name, attempt.status, message)
 
     def _finish(self, name: str) -> None:

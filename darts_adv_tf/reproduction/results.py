@@ -8,6 +8,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,8 @@ from darts_adv_tf.search_space.genotype import (
 )
 from darts_adv_tf.training.epoch_log import ALPHA_FILE, EPOCHS_FILES
 
-# Of per_case.csv, what the mean training mask has there.
-_BLIND_COLUMN = "mean_iou_of_mean_shape"
+# Of per_case.csv: the mean IoU of the mean-mask baseline.
+_MEAN_MASK_COLUMN = "mean_iou_of_mean_shape"
 # Without which there is nothing to compare.
 _METRICS = ("mean_iou", "mean_iou_organs", "baselines")
 
@@ -33,17 +34,17 @@ class RunResult:
 
     Attributes:
         backbone: `unet`, `fcn32s`, or a module's function.
-        arm: One of `ARMS`.
+        arm: Its name, see `arm_named`.
         seed: Of the split, the initial weights and the batches, which the arms of a seed share.
         draw: The number of the random discriminator; None in other arms.
         workdir: Its folder.
         metrics: What metrics.json holds.
         cases: The mean IoU over the classes of each test case, by case, from per_case.csv.
-        blind_cases: The same of the mean training mask, blind to the image; empty where an earlier
-            version measured.
+        mean_mask_cases: The same of the mean-mask baseline; empty where an earlier version
+            measured.
         split: Which part each case of the data set is in, `train`, `val` or `test`, by case.
         versions: Of this program and of what it ran on, by name.
-        search_epochs, retrain_epochs: A column each of the figures by epoch, by name: `epoch`,
+        search_epochs, retrain_epochs: The columns of metrics by epoch, by name: `epoch`,
             `seconds`, `loss/...` and `accuracy/...` (means over the epoch's steps), and in
             retraining `test/mean_iou` and `test/mean_iou_organs`, where they were measured (nan in
             epochs where not). Empty where the run had no such phase.
@@ -57,9 +58,9 @@ class RunResult:
     seed: int
     draw: int | None
     workdir: Path
-    metrics: Mapping[str, object]
+    metrics: Mapping[str, Any]
     cases: Mapping[str, float]
-    blind_cases: Mapping[str, float]
+    mean_mask_cases: Mapping[str, float]
     split: Mapping[str, str]
     versions: Mapping[str, str]
     search_epochs: Mapping[str, np.ndarray]
@@ -91,7 +92,7 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
         workdir,
         _read_metrics(workdir / "metrics.json"),
         _column_of_cases(rows, "mean_iou"),
-        _column_of_cases(rows, _BLIND_COLUMN) if rows and _BLIND_COLUMN in rows[0] else {},
+        _column_of_cases(rows, _MEAN_MASK_COLUMN) if rows and _MEAN_MASK_COLUMN in rows[0] else {},
         {row["case"]: row["split"] for row in _read_rows(workdir / "cases.csv")},
         json.loads((workdir / CONFIG_FILE).read_text(encoding="utf-8"))["versions"],
         _read_columns(workdir / EPOCHS_FILES["search"]),
@@ -101,10 +102,10 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
     )
 
 
-def _read_metrics(path: Path) -> dict[str, object]:
+def _read_metrics(path: Path) -> dict[str, Any]:
     metrics = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(metrics, dict):
-        raise ValueError(f"{path.name} holds no figures")
+        raise ValueError(f"{path.name} holds no metrics")
     missing = [name for name in _METRICS if name not in metrics]
     if missing:
         raise ValueError(f"{path.name} has no {', '.join(missing)}")

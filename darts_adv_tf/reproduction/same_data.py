@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from darts_adv_tf.reproduction.comparison import FIGURES
+from darts_adv_tf.reproduction.averages import METRICS
 from darts_adv_tf.reproduction.results import RunResult
 from darts_adv_tf.system.errors import DataError
 
@@ -12,7 +12,7 @@ def find_other_data(results: Mapping[str, RunResult]) -> dict[str, DataError]:
     """Finds the runs that were made of other data than the first ones.
 
     All runs have the same cases, those of a seed the same split, and those of a backbone and seed
-    the same masks, which shows in what the blind predictors reach.
+    the same masks, which shows in what the trivial baselines reach.
 
     Args:
         results: Finished runs by name, in the order of the matrix.
@@ -28,8 +28,8 @@ def find_other_data(results: Mapping[str, RunResult]) -> dict[str, DataError]:
             received = next(_differences(first, run, len(key)), None)
             if received is not None:
                 found[name] = DataError(
-                    "The runs of a matrix are made of the same data, and those of a seed of the "
-                    "same split.",
+                    "The runs of a matrix must be made of the same data, and those of a seed of "
+                    "the same split.",
                     received=f"{received} than in {first.workdir}",
                     file=run.workdir,
                     remedy="Remove the one that is out of date, and the same command makes it "
@@ -53,9 +53,9 @@ def _differences(first: RunResult, run: RunResult, num_shared: int) -> Iterator[
     if num_shared == 2:
         for name, row in run.metrics["baselines"].items():
             expected = first.metrics["baselines"].get(name, {})
-            for figure in filter(row.__contains__, FIGURES):
-                if not _is_close(row[figure], expected.get(figure)):
-                    yield f"another {figure} of the blind {name}, {row[figure]},"
+            for metric in filter(row.__contains__, METRICS):
+                if not _is_close(row[metric], expected.get(metric)):
+                    yield f"another {metric} of the baseline {name}, {row[metric]},"
 
 
 def _is_close(first: float | None, second: float | None) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from darts_adv_tf.reproduction.arms import ARMS
+from darts_adv_tf.reproduction.arms import arm_named, in_order
 from darts_adv_tf.reproduction.results import RunResult
 from darts_adv_tf.search_space.genotype import (
     NUM_KEPT_EDGES,
@@ -42,7 +42,7 @@ class Stability:
 
     Attributes:
         backbone: The runs' segmenter.
-        arm: One of `ARMS` that searches.
+        arm: Its name; it searches.
         num_seeds: How many genotypes there are.
         agreement: By kind of cell, the mean over all pairs of seeds; nan with less than two.
         chance: What random genotypes agree in on average.
@@ -85,9 +85,9 @@ def expected_agreement() -> Agreement:
 
 def stability(results: Sequence[RunResult]) -> list[Stability]:
     """Compares the genotypes of each backbone and searching arm over the seeds."""
-    found = {}
+    found: dict[tuple[str, str], list[Genotype]] = {}
     for run in sorted(results, key=lambda run: run.seed):
-        if run.genotype is not None and ARMS[run.arm].command == "search":
+        if run.genotype is not None and arm_named(run.arm).command == "search":
             found.setdefault((run.backbone, run.arm), []).append(run.genotype)
     return [
         Stability(
@@ -99,16 +99,16 @@ def stability(results: Sequence[RunResult]) -> list[Stability]:
             {kind: _count_operations(found[backbone, arm], kind) for kind in CELL_KINDS},
         )
         for backbone in dict.fromkeys(run.backbone for run in results)
-        for arm in ARMS
+        for arm in in_order(run.arm for run in results)
         if (backbone, arm) in found
     ]
 
 
 def _cell_agreement(first: CellEdges, second: CellEdges) -> Agreement:
-    first, second = _kept(first), _kept(second)
-    common = first.keys() & second.keys()
-    same = [edge for edge in common if first[edge] == second[edge]]
-    return Agreement(len(common) / len(first), len(same) / len(first))
+    kept, others = _kept(first), _kept(second)
+    common = kept.keys() & others.keys()
+    same = [edge for edge in common if kept[edge] == others[edge]]
+    return Agreement(len(common) / len(kept), len(same) / len(kept))
 
 
 def _kept(cell: CellEdges) -> dict[tuple[int, int], str]:

@@ -1,7 +1,7 @@
-"""What may be said of a few runs and of paired cases: intervals, a test, an effect's size.
+"""Statistics of a few runs and of paired cases: intervals, a test, an effect size.
 
-An interval over runs tells what another seed would bring; statistics over the test cases of one
-seed tell what other cases would bring to the same two models, and nothing about other seeds.
+An interval over runs says what another seed would bring; statistics over the test cases of one
+seed say what other cases would bring to the same two models, and nothing about other seeds.
 
 Shapes: N values, differences or p-values.
 """
@@ -26,13 +26,25 @@ class Interval(NamedTuple):
     Attributes:
         mean: nan where there is no value.
         low, high: nan where there are less than two values.
-        count: How many values there are.
+        num_values: How many there are.
     """
 
     mean: float
     low: float
     high: float
-    count: int
+    num_values: int
+
+    def clipped(self, least: float, most: float = float("inf")) -> "Interval":
+        """Returns the interval without what cannot be, such as an IoU above 1.
+
+        Example:
+            >>> Interval(0.9, 0.7, 1.1, 3).clipped(0, 1)
+            Interval(mean=0.9, low=0.7, high=1, num_values=3)
+        """
+        # Comparisons with nan are false, and leave it.
+        low = least if self.low < least else self.low
+        high = most if self.high > most else self.high
+        return self._replace(low=low, high=high)
 
 
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -48,21 +60,21 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> In
     Raises:
         ValueError: A value is infinite or nan.
     """
-    values = _finite(values)
-    count = len(values)
-    if count < 2:
-        mean = float(values[0]) if count else np.nan
-        return Interval(mean, np.nan, np.nan, count)
-    mean = float(np.mean(values))
-    half = float(stats.t.ppf((1 + confidence) / 2, count - 1) * stats.sem(values))
-    return Interval(mean, mean - half, mean + half, count)
+    known = _finite(values)
+    num_values = len(known)
+    if num_values < 2:
+        mean = float(known[0]) if num_values else np.nan
+        return Interval(mean, np.nan, np.nan, num_values)
+    mean = float(np.mean(known))
+    half = float(stats.t.ppf((1 + confidence) / 2, num_values - 1) * stats.sem(known))
+    return Interval(mean, mean - half, mean + half, num_values)
 
 
 class PairedStatistics(NamedTuple):
     """How one model's cases differ from another's.
 
     Attributes:
-        count: Number of cases, N.
+        num_cases: N.
         mean: Of the differences, in their unit; nan where there is none.
         low, high: 95 % interval of that mean, by bootstrap; nan with less than two cases.
         p_value: Of Wilcoxon's signed-rank test, two-sided; 1 where every difference is 0, nan where
@@ -72,7 +84,7 @@ class PairedStatistics(NamedTuple):
         wins, losses: How many differences are above and below 0.
     """
 
-    count: int
+    num_cases: int
     mean: float
     low: float
     high: float
@@ -102,7 +114,8 @@ def paired_statistics(differences: np.ndarray) -> PairedStatistics:
     """
     differences = _finite(differences)
     if not len(differences):
-        return PairedStatistics(0, *[np.nan] * 5, 0, 0)
+        nan = np.nan
+        return PairedStatistics(0, nan, nan, nan, nan, nan, 0, 0)
     # Left out here, not by scipy's zero_method, which gives up the exact test where there are any.
     signed = differences[differences != 0]
     effect_size, p_value = 0.0, 1.0
@@ -139,13 +152,13 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     Reference: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian
     Journal of Statistics 6, 1979.
     """
-    p_values = np.asarray(p_values, np.float64)
-    if np.any((p_values < 0) | (p_values > 1)):
-        raise ValueError(f"A p-value lies in 0..1. Received: p_values={p_values}")
-    adjusted = np.full(p_values.shape, np.nan)
-    tests = np.flatnonzero(~np.isnan(p_values))
-    order = tests[np.argsort(p_values[tests])]
-    multiples = p_values[order] * np.arange(len(order), 0, -1)
+    found = np.asarray(p_values, np.float64)
+    if np.any((found < 0) | (found > 1)):
+        raise ValueError(f"p_values must be in 0..1. Received: p_values={found}")
+    adjusted = np.full(found.shape, np.nan)
+    tests = np.flatnonzero(~np.isnan(found))
+    order = tests[np.argsort(found[tests])]
+    multiples = found[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(multiples), 1)
     return adjusted
 
@@ -170,8 +183,8 @@ def _bootstrap_interval(differences: np.ndarray) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _finite(values: Sequence[float]) -> np.ndarray:
-    values = np.asarray(values, np.float64)
-    if not np.all(np.isfinite(values)):
-        raise ValueError(f"Statistics are of finite numbers. Received: {values}")
-    return values
+def _finite(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    found = np.asarray(values, np.float64)
+    if not np.all(np.isfinite(found)):
+        raise ValueError(f"values must be finite. Received: {found}")
+    return found

@@ -4,11 +4,10 @@ import time
 import traceback
 from pathlib import Path
 
-from darts_adv_tf.reproduction.comparison import judge
+from darts_adv_tf.reproduction.claims import judge
 from darts_adv_tf.reproduction.matrix import common_settings
 from darts_adv_tf.reproduction.record import MatrixRecord
-from darts_adv_tf.reproduction.report.failed_run import FailedRun
-from darts_adv_tf.reproduction.report.writing import write_report
+from darts_adv_tf.reproduction.report import FailedRun, write_report
 from darts_adv_tf.reproduction.results import RunResult, read_result
 from darts_adv_tf.reproduction.same_data import find_other_data
 from darts_adv_tf.system.errors import StorageError, UserError
@@ -81,12 +80,12 @@ class Summary:
         """A line for each claim and backbone, with what was found."""
         lines = []
         for verdict in judge(self._results):
-            mean, low, high, _ = (100 * value for value in verdict.interval)
-            figures = f"{mean:+.1f} points" if mean == mean else ""
+            mean, low, high = (100 * value for value in verdict.interval[:3])
+            difference = f"{mean:+.1f} points" if mean == mean else ""
             if low == low:
-                figures += f", 95 % interval {low:+.1f} to {high:+.1f}"
+                difference += f", 95 % interval {low:+.1f} to {high:+.1f}"
             found = f"{printable(verdict.backbone):12}{verdict.verdict:14}"
-            lines.append(f"{found}{verdict.claim.text} {figures}")
+            lines.append(f"{found}{verdict.claim.text} {difference}")
         return "\n".join(line.rstrip() for line in lines)
 
     def _take_in(self) -> None:
@@ -101,7 +100,7 @@ class Summary:
                 )
             except (OSError, ValueError, KeyError) as error:
                 self._unreadable[name] = StorageError(
-                    "The results of a finished run are as it wrote them.",
+                    "The files of a finished run must be as it wrote them.",
                     received=repr(error),
                     file=run.workdir,
                     remedy="Remove this folder, and the same command makes the run again.",

@@ -3,17 +3,16 @@
 import csv
 import dataclasses
 import io
+import random
 from pathlib import Path
+
+import numpy as np
 
 from darts_adv_tf.config.verify import VerifyConfig
 from darts_adv_tf.data.inspection import Inspection, inspect
+from darts_adv_tf.pages.rendering import Figure, embed_jpeg
 from darts_adv_tf.pages.verification_page import verification_page
-from darts_adv_tf.plots.verification_images import (
-    Figure,
-    draw_prepared,
-    draw_stored,
-    encode_jpeg,
-)
+from darts_adv_tf.plots.verification_images import draw_prepared, draw_stored
 from darts_adv_tf.run.data_components import DataBuilder, make_preparation
 from darts_adv_tf.system.errors import DataError
 from darts_adv_tf.system.files import write_text
@@ -24,6 +23,8 @@ from darts_adv_tf.terminal.verification_table import inspection_table
 REPORT_FILE = "report.html"
 ISSUES_FILE = "findings.csv"
 ISSUES_HEADER = ("case", "kind", "spoils", "message")
+SAMPLE_SIZE = 6
+"""Cases on the page if there is no issue."""
 MAXIMUM_PICTURED = 200
 """Cases with pictures on the page, of some 30 KiB each: the worst ones."""
 
@@ -42,10 +43,11 @@ def verify(config: VerifyConfig) -> None:
         )
     print(inspection_table(inspection))
     report = Path(config.workdir) / REPORT_FILE
-    figures = {
-        case: draw_case(inspection, case)
-        for case in list(inspection.issues_by_case())[:MAXIMUM_PICTURED]
-    }
+    shown = list(inspection.issues_by_case())[:MAXIMUM_PICTURED]
+    if shown:
+        figures = {case: draw_case(inspection, case) for case in shown}
+    else:
+        figures = draw_sample(inspection, config.seed)
     write_text(report.with_name(ISSUES_FILE), issues_table(inspection))
     write_text(report, verification_page(inspection, _settings(config), figures))
     print(f"{'report':<17}{report}", flush=True)
@@ -61,7 +63,7 @@ def verify(config: VerifyConfig) -> None:
 
 
 def draw_case(inspection: Inspection, case: str) -> list[Figure]:
-    """The pictures of a case: as it is stored, as training sees it, and the one it is a copy of."""
+    """Draws a case as it is stored, as training sees it, and the one that it is a copy of."""
     if case not in inspection.readings:
         return []
     reading = inspection.readings[case]
@@ -74,17 +76,36 @@ def draw_case(inspection: Inspection, case: str) -> list[Figure]:
         pass
     else:
         drawn = draw_stored(picture.pixels, masks, num_classes)
-        figures.append(Figure("as stored", encode_jpeg(drawn)))
+        figures.append(_figure(drawn, "as stored"))
     if reading.image is not None:
         drawn = draw_prepared(reading.image, reading.labels, num_classes)
-        figures.append(Figure("as training sees it", encode_jpeg(drawn)))
+        figures.append(_figure(drawn, "as training sees it"))
     others = {issue.other for issue in reading.issues if issue.other}
     others |= {f.other for f in inspection.issues_by_case()[case] if f.other}
     for other in sorted(others):
         reading = inspection.readings[other]
         drawn = draw_prepared(reading.image, reading.labels, num_classes)
-        figures.append(Figure(f"the other case, {other}", encode_jpeg(drawn)))
+        figures.append(_figure(drawn, f"the other case, {other}"))
     return figures
+
+
+def draw_sample(inspection: Inspection, seed: int) -> dict[str, list[Figure]]:
+    """Draws some cases as training sees them, to see that masks and images fit."""
+    names = random.Random(seed).sample(
+        sorted(inspection.readings), min(SAMPLE_SIZE, len(inspection.readings))
+    )
+    num_classes = len(inspection.collection.class_names)
+    figures = {}
+    for name in sorted(names):
+        reading = inspection.readings[name]
+        if reading.image is not None:
+            drawn = draw_prepared(reading.image, reading.labels, num_classes)
+            figures[name] = [_figure(drawn, name)]
+    return figures
+
+
+def _figure(drawn: np.ndarray, caption: str) -> Figure:
+    return Figure(embed_jpeg(drawn, caption), caption)
 
 
 def issues_table(inspection: Inspection) -> str:

@@ -11,14 +11,9 @@ from darts_adv_tf.data.collection import Case, Collection
 from darts_adv_tf.data.data_issue import KINDS, DataIssue, worst_first
 from darts_adv_tf.data.inspection import Inspection, Range
 from darts_adv_tf.data.loading import Reading
+from darts_adv_tf.pages.rendering import Figure, embed_jpeg
 from darts_adv_tf.pages.verification_page import verification_page
-from darts_adv_tf.plots.verification_images import (
-    LONGEST_SIDE,
-    Figure,
-    draw_prepared,
-    draw_stored,
-    encode_jpeg,
-)
+from darts_adv_tf.plots.verification_images import LONGEST_SIDE, draw_prepared, draw_stored
 from darts_adv_tf.terminal.verification_table import NUM_SHOWN, inspection_table
 
 HOSTILE = '<script>alert("1")</script>&amp;\x1b[2J\n'
@@ -89,8 +84,8 @@ ISSUES = (
 
 @pytest.fixture(scope="module")
 def page():
-    picture = np.full((20, 30, 3), 90, np.uint8)
-    figures = {case: [Figure(HOSTILE, encode_jpeg(picture))] for case in ("case0", HOSTILE)}
+    image = embed_jpeg(np.full((20, 30, 3), 90, np.uint8), HOSTILE)
+    figures = {case: [Figure(image, HOSTILE)] for case in ("case0", HOSTILE)}
     return Page(verification_page(make(ISSUES), {"data_dir": HOSTILE}, figures))
 
 
@@ -119,10 +114,10 @@ def test_nothing_comes_from_elsewhere(page):
     assert "default-src 'none'" in policy
 
 
-def test_each_picture_can_be_decoded(page):
-    pictures = page.attributes("img")
-    assert len(pictures) == 2
-    for attributes in pictures:
+def test_each_image_can_be_decoded(page):
+    images = page.attributes("img")
+    assert len(images) == 2
+    for attributes in images:
         kind, content = attributes["src"].split(",")
         assert kind == "data:image/jpeg;base64"
         decoded = cv2.imdecode(
@@ -132,7 +127,7 @@ def test_each_picture_can_be_decoded(page):
         np.testing.assert_allclose(decoded, 90, atol=2)
 
 
-def test_the_figures_and_the_kinds_stand_above_the_cases(page):
+def test_the_summary_and_the_kinds_stand_above_the_cases(page):
     before = page.text[: page.text.index("the worst first")]
     for text in ("3 of test", "1 train, 1 val, 1 test", "background 50.0%, lung 37.5%"):
         assert text in before
@@ -143,10 +138,10 @@ def test_the_figures_and_the_kinds_stand_above_the_cases(page):
     assert "2 fatal issue(s): training cannot start." in before
 
 
-def test_cases_beyond_those_with_pictures_say_so():
+def test_cases_beyond_those_with_images_say_so():
     text = verification_page(make(ISSUES[:2]), {}, {})
-    assert "Without pictures" in text and "No fatal issues, 2 warning(s)." in text
-    assert "Without pictures" not in verification_page(make(ISSUES[:2]), {}, {"case1": []})
+    assert "No images: the page shows" in text and "No fatal issues, 2 warning(s)." in text
+    assert "No images: the page shows" not in verification_page(make(ISSUES[:2]), {}, {"case1": []})
 
 
 def test_a_clean_data_set_has_a_page_too():
@@ -154,6 +149,15 @@ def test_a_clean_data_set_has_a_page_too():
     page = Page(text)
     assert page.rows == [] and "None." in page.text and "--seed=0" in page.text
     assert '<p class="clean"><strong>No issues found.' in text
+
+
+def test_a_clean_data_set_shows_some_cases_with_their_contours():
+    image = embed_jpeg(np.full((20, 30, 3), 90, np.uint8), "case0")
+    figures = {case: [Figure(image, case)] for case in ("case0", HOSTILE)}
+    page = Page(verification_page(make(()), {}, figures))
+    assert not page.open and "Some cases, drawn at random" in page.text
+    assert len(page.attributes("img")) == len(page.attributes("figure")) == 2
+    assert '<script>alert("1")</script>' in page.text and "\x1b" not in page.text
 
 
 def test_a_suspected_leak_is_no_good_news():
@@ -194,7 +198,7 @@ def test_a_clean_data_set_has_a_short_table():
 
 
 @pytest.mark.parametrize("shape", [(512, 256, 1), (8, 8, 3), (1, 900, 1)])
-def test_pictures_have_one_length_and_the_image_s_form(shape):
+def test_images_have_one_length_and_the_image_s_form(shape):
     image = np.random.default_rng(0).random(shape)
     drawn = draw_stored(image, np.zeros((2, *shape[:2]), bool), 3)
     assert max(drawn.shape[:2]) == LONGEST_SIDE

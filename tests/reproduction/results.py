@@ -1,4 +1,4 @@
-"""Runs of a matrix that never ran: seeded figures, of the form that a run leaves them in."""
+"""Runs of a matrix that never ran: seeded metrics, of the form that a run leaves them in."""
 
 import cv2
 import numpy as np
@@ -73,7 +73,7 @@ def make_result(folder, backbone, arm, seed, draw=None, level=None, epochs=EPOCH
             },
         },
         cases=_by_case(cases),
-        blind_cases=_by_case(blind + easiness),
+        mean_mask_cases=_by_case(blind + easiness),
         split=dict.fromkeys(_by_case(cases), "test") | {"trained_on": "train"},
         versions={"darts_adv_tf": "0.1.0", "tensorflow": "2.21.0"},
         search_epochs=_make_epochs(own, epochs, level, True) if is_searched else {},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from darts_adv_tf.reproduction.executors.attempt import last_words
+from darts_adv_tf.reproduction.executors.attempt import failure_message
 from darts_adv_tf.reproduction.executors.local import LocalExecutor
 from darts_adv_tf.reproduction.executors.shares import list_gpus, make_shares, split
 
@@ -132,7 +132,7 @@ def test_a_signal_that_ended_a_process_is_told(make_executor, tmp_path):
     executor.start("a", python(kill), tmp_path / "a")
     status = all_ended(executor, 1)["a"].status
     assert status == -signal.SIGKILL
-    assert "SIGKILL" in last_words(status, tmp_path / "a", 0, "train")
+    assert "SIGKILL" in failure_message(status, tmp_path / "a", 0, "train")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of such a death")
@@ -195,7 +195,7 @@ def test_gpus_are_found_as_the_driver_lists_them(monkeypatch, tmp_path):
         ("", "exit status 3"),
     ],
 )
-def test_the_last_words_are_the_message(tmp_path, text, expected):
+def test_the_failure_message_are_the_message(tmp_path, text, expected):
     log = tmp_path / "log"
     log.write_text("train: Of an earlier attempt.\n" + text)
-    assert last_words(3, log, len("train: Of an earlier attempt.\n"), "train") == expected
+    assert failure_message(3, log, len("train: Of an earlier attempt.\n"), "train") == expected

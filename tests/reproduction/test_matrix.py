@@ -192,7 +192,7 @@ def test_a_run_of_another_command_is_another(finished):
 
 def test_each_arm_is_called_by_what_makes_it():
     assert {name: arm.label for name, arm in ARMS.items()} == {
-        "none": "alone",
+        "none": "no discriminator",
         "random": "random",
         "resnet10": "ResNet10",
         "resnet18": "ResNet18",

@@ -140,7 +140,7 @@ def test_a_finished_run_whose_results_were_taken_away_is_made_again(make, tmp_pa
     [
         ("metrics.json", "{}", "metrics.json has no mean_iou, mean_iou_organs, baselines"),
         ("metrics.json", '{"mean_iou": 0', "JSONDecodeError"),
-        ("metrics.json", "null", "holds no figures"),
+        ("metrics.json", "null", "holds no metrics"),
         ("per_case.csv", "case,mean_iou\none\n", "longer or shorter than its head"),
         ("per_case.csv", "case,mean_iou\none,0.7,0.8\n", "longer or shorter than its head"),
         ("cases.csv", None, "No such file"),

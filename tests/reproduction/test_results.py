@@ -56,12 +56,12 @@ def test_what_a_search_left_is_read_as_it_was_written(workdir):
 def test_what_a_run_does_not_have_is_none_or_empty(workdir):
     found = read_result("unet", "none", 0, None, workdir)
     assert found.search_epochs == {} and found.retrain_epochs == {}
-    assert found.alpha is None and found.genotype is None and found.blind_cases == {}
+    assert found.alpha is None and found.genotype is None and found.mean_mask_cases == {}
     assert found.seconds == {"search": 0, "retrain": 0}
 
 
-def test_what_the_blind_mask_has_in_each_case_is_read_too(workdir):
+def test_what_the_mean_mask_has_in_each_case_is_read_too(workdir):
     cases = "case,mean_iou,mean_iou_of_mean_shape\nb,0.5,0.25\na,0.75,0.125\n"
     (workdir / "per_case.csv").write_text(cases)
     found = read_result("unet", "none", 0, None, workdir)
-    assert (found.cases, found.blind_cases) == ({"a": 0.75, "b": 0.5}, {"a": 0.125, "b": 0.25})
+    assert (found.cases, found.mean_mask_cases) == ({"a": 0.75, "b": 0.5}, {"a": 0.125, "b": 0.25})

@@ -19,9 +19,9 @@ def changed(results, name, **changes):
     return results | {name: dataclasses.replace(results[name], **changes)}
 
 
-def with_blind(run, **figures):
+def with_mean_mask(run, **metrics):
     baselines = run.metrics["baselines"]
-    shape = baselines["mean_shape"] | figures
+    shape = baselines["mean_shape"] | metrics
     return run.metrics | {"baselines": baselines | {"mean_shape": shape}}
 
 
@@ -59,14 +59,14 @@ def test_other_test_cases_than_the_split_says_are_found(results):
 
 
 @pytest.mark.parametrize("mean_iou", [0.5, None])
-def test_other_masks_show_in_the_blind_figures(results, mean_iou):
+def test_other_masks_show_in_the_baselines(results, mean_iou):
     name = "unet/0/nas"
-    metrics = with_blind(results[name], mean_iou=mean_iou)
+    metrics = with_mean_mask(results[name], mean_iou=mean_iou)
     found = find_other_data(changed(results, name, metrics=metrics))
     assert list(found) == [name]
-    assert f"another mean_iou of the blind mean_shape, {mean_iou}," in found[name].received
+    assert f"another mean_iou of the baseline mean_shape, {mean_iou}," in found[name].received
     # Other machines may round otherwise.
-    near = with_blind(
+    near = with_mean_mask(
         results[name], mean_iou=results[name].metrics["baselines"]["mean_shape"]["mean_iou"] + 1e-8
     )
     assert find_other_data(changed(results, name, metrics=near)) == {}

@@ -72,7 +72,7 @@ def test_five_pairs_by_hand():
 
     found = paired_statistics(differences)
 
-    assert found.count == 5
+    assert found.num_cases == 5
     assert found.mean == pytest.approx(0.42)
     assert found.effect_size == pytest.approx(5 / 15)
     assert found.p_value == pytest.approx(20 / 32)
@@ -89,7 +89,7 @@ def test_ties_share_a_rank_and_zeros_have_none():
     assert found.effect_size == pytest.approx(0.4)
     assert found.p_value == pytest.approx(enumerated_p_value(differences))
     assert found.mean == pytest.approx(0.5)
-    assert (found.count, found.wins, found.losses) == (6, 3, 1)
+    assert (found.num_cases, found.wins, found.losses) == (6, 3, 1)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -200,5 +200,5 @@ def test_holm_rejects_step_by_step(level):
 
 
 def test_a_p_value_outside_its_range_is_refused():
-    with pytest.raises(ValueError, match="p-value"):
+    with pytest.raises(ValueError, match="p_values must be in"):
         holm([0.5, 1.5])

@@ -62,16 +62,16 @@ def test_only_what_is_done_has_results(record, written):
     assert (settings["arms"], settings["seeds"], number) == ("none,random,resnet10", "0,1", 6)
 
 
-def test_claims_are_told_with_their_figures(record, written):
+def test_claims_are_told_with_their_metrics(record, written):
     summary = Summary(record)
     summary.write()
     # The differences are 10.0 and 10.2 points, and t of 1 degree of freedom 12.7.
     lines = summary.claims().splitlines()
     assert lines[0] == (
-        "unet        held          Adversarial training against ResNet10 beats training alone. "
-        "+10.1 points, 95 % interval +8.8 to +11.4"
+        "unet        held          Adversarial training against ResNet10 beats training without a "
+        "discriminator. +10.1 points, 95 % interval +8.8 to +11.4"
     )
     assert lines[1] == (
         "unet        not run       Adversarial training against the searched discriminator beats "
-        "training alone."
+        "training without a discriminator."
     )

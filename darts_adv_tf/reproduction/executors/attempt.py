@@ -42,7 +42,7 @@ class Executor(Protocol):
         """Stops what still runs and waits for it."""
 
 
-def last_words(status: int, log: Path, start: int, command: str) -> str:
+def failure_message(status: int, log: Path, start: int, command: str) -> str:
     """Why an attempt failed: the message that it ended with, or what ended it.
 
     Args:

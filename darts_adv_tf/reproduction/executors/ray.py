@@ -55,7 +55,7 @@ class RayExecutor:
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigurationError(
-                f"A Ray cluster answers at {_ADDRESS}, or none is named there.",
+                f"{_ADDRESS} must be unset, or name a Ray cluster that answers.",
                 received=f"{address}: {error}",
                 remedy="Start it by: ray start --head, or use --executor=local.",
             ) from error
@@ -114,7 +114,7 @@ class RayExecutor:
                 status, seconds, machine = 1, 0.0, ""
             if status == _NOT_SHARED:
                 raise ConfigurationError(
-                    "The machines of a cluster share the file system with --workdir.",
+                    "All machines of the cluster must see --workdir.",
                     received=f"{machine}, which does not see it",
                     file=self._marker.parent,
                     remedy="Name a --workdir on a shared file system, by the same path everywhere.",

@@ -1,16 +1,18 @@
-"""Draws how α moved through the search: entropies, and the weight of each operation.
+"""Draws how α changes in the search: entropies, and the weight of each operation.
 
 Shapes: T epochs, 14 edges, 8 operations.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from darts_adv_tf.plots.genotype_plot import KINDS
 from darts_adv_tf.plots.images import make_figure
-from darts_adv_tf.reproduction.report.curves_plot import BLIND_COLOUR, WIDTH, style_axes
+from darts_adv_tf.reproduction.arms import DASHED, SOLID, Dashes
+from darts_adv_tf.reproduction.report.curves_plot import BASELINE_COLOUR, WIDTH, style_axes
 from darts_adv_tf.reproduction.report.tables import mean_entropy
 from darts_adv_tf.search_space.genotype import PRIMITIVES
 from darts_adv_tf.training.epoch_log import CELL_KINDS
@@ -18,17 +20,17 @@ from darts_adv_tf.training.epoch_log import CELL_KINDS
 SEED_COLOURS = ("#222222", "#0072B2", "#D0440E", "#007A57", "#CC79A7", "#E69F00")
 NONE_COLOUR = "#888888"
 MOST_SEEDS = 4
-"""With a panel of their own; the entropy is drawn of all."""
+"""With a panel of their own; the entropy is drawn for all."""
 
 
 def draw_alpha(seeds: Sequence[int], alphas: Sequence[np.ndarray], title: str) -> Figure:
-    """Draws a row a kind of cell: the entropy, a line a seed; then a panel a seed, a line an
-    operation.
+    """Draws one row per kind of cell: entropy with one line per seed, then one panel per seed with
+    one line per operation.
 
     Args:
         seeds: Of the runs.
         alphas: (T, 2, 14, 8) of each, the weights after each epoch.
-        title: Stands above.
+        title: Printed above.
     """
     shown = list(zip(seeds, alphas, strict=True))[:MOST_SEEDS]
     figure = make_figure(WIDTH, 5.2)
@@ -45,7 +47,7 @@ def draw_alpha(seeds: Sequence[int], alphas: Sequence[np.ndarray], title: str) -
             colour = SEED_COLOURS[index % len(SEED_COLOURS)]
             entropy = mean_entropy(alpha[:, row])
             axes.plot(_epochs(alpha), entropy, color=colour, label=f"seed {seed}", **_mark(alpha))
-        axes.axhline(1, color=BLIND_COLOUR, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+        axes.axhline(1, color=BASELINE_COLOUR, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
         # At least a tenth of the whole range: noise about 1 must not look like a change.
         axes.set_ylim(min(0.9, least - 0.02), 1.008)
         axes.set_title(f"{kind} cell: entropy", fontsize=10, loc="left")
@@ -80,13 +82,13 @@ def _epochs(alpha: np.ndarray) -> np.ndarray:
     return np.arange(1, len(alpha) + 1)
 
 
-def _mark(alpha: np.ndarray) -> dict[str, object]:
+def _mark(alpha: np.ndarray) -> dict[str, Any]:
     return {"linewidth": 1.7, "marker": "o" if len(alpha) < 2 else None}
 
 
-def _line(operation: str) -> tuple[str, object]:
+def _line(operation: str) -> tuple[str, Dashes]:
     """A colour by the operation's kind; the second of a kind is dashed."""
     parts = operation.split("_")
     colour = next((colour for part, (_, colour) in KINDS.items() if part in parts), NONE_COLOUR)
     dashed = "avg" in parts or "5x5" in parts
-    return colour, (0, (4, 1.5)) if dashed else "solid"
+    return colour, DASHED if dashed else SOLID

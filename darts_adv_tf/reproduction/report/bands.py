@@ -1,4 +1,4 @@
-"""The mean of a figure over runs, epoch by epoch, and how far the runs lie apart."""
+"""The mean of a metric over runs, epoch by epoch, and how far the runs are apart."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,13 +6,21 @@ from typing import NamedTuple
 import numpy as np
 
 from darts_adv_tf.reproduction.results import RunResult
-from darts_adv_tf.reproduction.statistics import mean_interval
+from darts_adv_tf.reproduction.statistics import Interval, mean_interval
+from darts_adv_tf.training import metric_names
 
 FEWEST_FOR_INTERVAL = 3
+FRACTIONS = {
+    metric_names.TEST_MEAN_IOU,
+    metric_names.TEST_MEAN_IOU_ORGANS,
+    metric_names.REAL_ACCURACY,
+    metric_names.FAKE_ACCURACY,
+}
+"""The metrics that are in 0..1."""
 
 
 class Band(NamedTuple):
-    """A figure over epochs; all arrays are (epochs,).
+    """A metric over epochs; all arrays are (epochs,).
 
     Attributes:
         epochs: Their numbers, those in which any run was measured.
@@ -29,33 +37,34 @@ class Band(NamedTuple):
     high: np.ndarray
 
 
-def band(runs: Sequence[RunResult], phase: str, figure: str) -> Band | None:
-    """A figure's band over some runs.
+def band(runs: Sequence[RunResult], phase: str, metric: str) -> Band | None:
+    """Returns a metric's band over some runs; None where no run has measured it.
 
     Args:
         runs: Of one backbone and arm.
         phase: `search` or `retrain`.
-        figure: A column of `search_epochs` or `retrain_epochs`.
-
-    Returns:
-        None where no run has measured it.
+        metric: A column of `search_epochs` or `retrain_epochs`.
     """
     by_epoch: dict[int, list[float]] = {}
     for run in runs:
         columns = run.search_epochs if phase == "search" else run.retrain_epochs
-        if figure not in columns:
+        if metric not in columns:
             continue
-        for epoch, value in zip(columns["epoch"], columns[figure], strict=True):
+        for epoch, value in zip(columns["epoch"], columns[metric], strict=True):
             if not np.isnan(value):
                 by_epoch.setdefault(int(epoch), []).append(float(value))
     if not by_epoch:
         return None
-    rows = [(epoch, len(by_epoch[epoch]), *_spread(by_epoch[epoch])) for epoch in sorted(by_epoch)]
+    rows = []
+    for epoch, values in sorted(by_epoch.items()):
+        interval = _spread(values)
+        if metric in FRACTIONS:
+            interval = interval.clipped(0, 1)
+        rows.append((epoch, len(values), *interval[:3]))
     return Band(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def _spread(values: Sequence[float]) -> tuple[float, float, float]:
+def _spread(values: Sequence[float]) -> Interval:
     if len(values) < FEWEST_FOR_INTERVAL:
-        return float(np.mean(values)), min(values), max(values)
-    interval = mean_interval(values)
-    return interval.mean, interval.low, interval.high
+        return Interval(float(np.mean(values)), min(values), max(values), len(values))
+    return mean_interval(values)

@@ -1,14 +1,15 @@
 """The tables of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from darts_adv_tf.reproduction.comparison import PAIRS, ArmSummary, BaselineSummary
+from darts_adv_tf.reproduction.averages import PHASES, ArmSummary
+from darts_adv_tf.reproduction.comparison import pairs_among
 from darts_adv_tf.reproduction.paper import SETTING, TABLES, published_iou
 from darts_adv_tf.reproduction.report.content import Content
-from darts_adv_tf.reproduction.report.table import Cell, Table
-from darts_adv_tf.reproduction.report.wording import (
+from darts_adv_tf.reproduction.report.formatting import (
     ABSENT,
     BASELINES,
     arm_label,
@@ -19,50 +20,77 @@ from darts_adv_tf.reproduction.report.wording import (
     probability,
 )
 from darts_adv_tf.reproduction.statistics import Interval
-from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES
+from darts_adv_tf.search_space.genotype import PRIMITIVES
 from darts_adv_tf.training.epoch_log import CELL_KINDS
 
-FIGURE_COLUMNS = {
-    "mean_iou": ("mean IoU, %", 100, max),
-    "mean_iou_organs": ("mean IoU of organs, %", 100, max),
-    "mean_hd95_organs": ("HD95 of organs, px", 1, min),
-    "mean_assd_organs": ("ASSD of organs, px", 1, min),
-}
-"""Heading, factor, and which of two values is the better."""
 
+class MetricColumn(NamedTuple):
+    """How a metric is shown: a heading, a factor, and which of two values is the better."""
+
+    heading: str
+    scale: float
+    better: Callable[[Sequence[float]], float]
+
+
+METRIC_COLUMNS: Mapping[str, MetricColumn] = {
+    "mean_iou": MetricColumn("mean IoU, %", 100, max),
+    "mean_iou_organs": MetricColumn("foreground mean IoU, %", 100, max),
+    "mean_hd95_organs": MetricColumn("foreground HD95, px", 1, min),
+    "mean_assd_organs": MetricColumn("foreground ASSD, px", 1, min),
+}
 SIGNIFICANT = 0.05
 MINUTE = 60
 
 
-def figures_table(content: Content, backbone: str) -> Table:
-    """The arms of a backbone beside the blind rows and the paper."""
-    arms = [each for each in content.summaries if each.backbone == backbone]
-    blind = [each for each in content.baselines if each.backbone == backbone]
-    best = _best([*arms, *blind])
+class Cell(NamedTuple):
+    """A number or name, and a note such as its interval; words (`is_text`) are set to the left."""
+
+    text: str
+    note: str = ""
+    is_best: bool = False
+    is_text: bool = False
+
+
+class Table(NamedTuple):
+    """Rows under headings.
+
+    Attributes:
+        caption: What it shows.
+        columns: Headings; the first is that of the rows' own headings.
+        rows: The heading and the cells of each row.
+        set_off: Headings of rows that are printed apart, in grey.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+    set_off: frozenset[str] = frozenset()
+
+
+def metrics_table(content: Content, backbone: str) -> Table:
+    """The arms of a backbone, the trivial baselines and the paper's numbers."""
+    arms, baselines = content.arms_of(backbone), content.baselines_of(backbone)
+    best = _best([*(each.metrics for each in arms), *(each.metrics for each in baselines)])
     has_paper = content.dataset in TABLES
-    columns = ["model", "runs", *(heading for heading, _, _ in FIGURE_COLUMNS.values())]
-    if has_paper:
-        columns.append(f"the paper's mIOU, % ({TABLES[content.dataset]})")
+    columns = ["model", "runs", *(each.heading for each in METRIC_COLUMNS.values())]
+    columns += [f"the paper's mIOU, % ({TABLES[content.dataset]})"] if has_paper else []
     columns += ["search, min", "retraining, min"]
     rows = []
-    for each in arms:
-        cells = [Cell(str(each.num_runs)), *_figures(each, best)]
-        if has_paper:
-            cells.append(Cell(number(published_iou(content.dataset, backbone, each.arm))))
-        cells += [_minutes(each.seconds[phase]) for phase in ("search", "retrain")]
-        rows.append((model_label(backbone, each.arm), cells))
-    for each in blind:
-        cells = [Cell(ABSENT), *_figures(each, best)]
-        if has_paper:
-            cells.append(Cell("not reported"))
-        cells += [Cell(ABSENT), Cell(ABSENT)]
-        rows.append((BASELINES.get(each.name, each.name), cells))
-    return Table(
-        f"{backbone_label(backbone)}: means over runs, with 95 % intervals; the best is bold.",
-        columns,
-        rows,
-        frozenset(BASELINES.get(each.name, each.name) for each in blind),
-    )
+    for arm in arms:
+        paper = [Cell(number(published_iou(content.dataset, backbone, arm.arm)))]
+        minutes = [_minutes(arm.seconds[phase]) for phase in PHASES]
+        cells = [Cell(str(arm.num_runs)), *_metrics(arm.metrics, best)]
+        rows.append(
+            (model_label(backbone, arm.arm), [*cells, *(paper if has_paper else []), *minutes])
+        )
+    labels = []
+    for row in baselines:
+        labels.append(BASELINES.get(row.name, row.name))
+        paper = [Cell("not reported")] if has_paper else []
+        cells = [Cell(ABSENT), *_metrics(row.metrics, best), *paper, Cell(ABSENT), Cell(ABSENT)]
+        rows.append((labels[-1], cells))
+    caption = f"{backbone_label(backbone)}: means over runs, with 95 % intervals; the best is bold."
+    return Table(caption, columns, rows, frozenset(labels))
 
 
 def setting_table(content: Content) -> Table:
@@ -72,50 +100,39 @@ def setting_table(content: Content) -> Table:
         here = content.settings.get(flag)
         differs = here is not None and not _is_same(here, paper)
         rows.append((f"--{flag}", [Cell(paper), Cell(here or ABSENT, is_best=differs)]))
-    return Table(
-        "The setting beside the paper's; bold where it differs.",
-        ["flag", "the paper", "here"],
-        rows,
-    )
+    caption = "The paper's setting and ours; bold where they differ."
+    return Table(caption, ["flag", "the paper", "here"], rows)
+
+
+def setting_differs(content: Content) -> bool:
+    return any(here.is_best for _, (_, here) in setting_table(content).rows)
 
 
 def differences_table(content: Content, backbone: str) -> Table:
-    """Two arms of a seed, case by case."""
+    """Two arms of a seed, case by case; the seeds of a pair are below each other."""
+    pairs = pairs_among(content.runs_by_arm(backbone))
     rows = []
-    # The seeds of a pair below each other: do they agree?
-    comparisons = sorted(
+    for each in sorted(
         (each for each in content.comparisons if each.backbone == backbone),
-        key=lambda each: (PAIRS.index((each.first, each.second)), each.seed),
-    )
-    for each in comparisons:
-        statistics = each.statistics
-        interval = Interval(*statistics[1:4], statistics.count)
+        key=lambda each: (pairs.index((each.first, each.second)), each.seed),
+    ):
+        found = each.statistics
+        interval = Interval(found.mean, found.low, found.high, found.num_cases)
         cells = [
             Cell(str(each.seed)),
-            Cell(str(statistics.count)),
-            Cell(number(100 * statistics.mean, signed=True)),
+            Cell(str(found.num_cases)),
+            Cell(number(100 * found.mean, signed=True)),
             Cell(bounds(interval, 100, signed=True) or ABSENT),
-            Cell(f"{statistics.wins} / {statistics.losses}"),
-            Cell(probability(statistics.p_value)),
+            Cell(f"{found.wins} / {found.losses}"),
+            Cell(probability(found.p_value)),
             Cell(probability(each.p_holm), is_best=each.p_holm < SIGNIFICANT),
-            Cell(number(statistics.effect_size, signed=True)),
+            Cell(number(found.effect_size, signed=True)),
         ]
         rows.append((f"{arm_label(each.first)} − {arm_label(each.second)}", cells))
-    return Table(
-        f"{backbone_label(backbone)}: mean IoU of a test case, first arm minus second.",
-        [
-            "pair",
-            "seed",
-            "cases",
-            "mean difference, points",
-            "95 % interval",
-            "wins / losses",
-            "Wilcoxon p",
-            "Holm p",
-            "rank-biserial",
-        ],
-        rows,
-    )
+    caption = f"{backbone_label(backbone)}: mean IoU of a test case, first arm minus second."
+    columns = ["pair", "seed", "cases", "mean difference, points", "95 % interval"]
+    columns += ["wins / losses", "Wilcoxon p", "Holm p", "rank-biserial"]
+    return Table(caption, columns, rows)
 
 
 def stability_table(content: Content) -> Table:
@@ -123,31 +140,16 @@ def stability_table(content: Content) -> Table:
     rows = []
     for each in content.stabilities:
         for kind in CELL_KINDS:
-            agreement = each.agreement[kind]
-            cells = [
-                Cell(kind, is_text=True),
-                Cell(str(each.num_seeds)),
-                Cell(number(agreement.edges)),
-                Cell(number(each.chance.edges)),
-                Cell(number(agreement.operations)),
-                Cell(number(each.chance.operations)),
-                Cell(_counts(each.operations[kind]), is_text=True),
-            ]
+            found = each.agreement[kind]
+            shares = (found.edges, each.chance.edges, found.operations, each.chance.operations)
+            cells = [Cell(kind, is_text=True), Cell(str(each.num_seeds))]
+            cells += [Cell(number(share)) for share in shares]
+            cells.append(Cell(_counts(each.operations[kind]), is_text=True))
             rows.append((model_label(each.backbone, each.arm), cells))
-    return Table(
-        "Genotypes over seeds: share of kept edges that two seeds have in common, 0 to 1.",
-        [
-            "arm",
-            "cell",
-            "seeds",
-            "same edge",
-            "by chance",
-            "same edge and operation",
-            "by chance",
-            "operations derived",
-        ],
-        rows,
-    )
+    columns = ["arm", "cell", "seeds", "same edge", "by chance", "same edge and operation"]
+    columns += ["by chance", "operations derived"]
+    caption = "Genotypes over seeds: share of kept edges that two seeds have in common, 0 to 1."
+    return Table(caption, columns, rows)
 
 
 def alpha_table(content: Content) -> Table:
@@ -161,56 +163,38 @@ def alpha_table(content: Content) -> Table:
                 cells = [Cell(str(run.seed))]
                 for weights in run.alpha[-1]:
                     means = weights.mean(axis=0)
-                    strongest = means.argmax()
-                    cells += [
-                        Cell(number(mean_entropy(weights), 3)),
-                        Cell(
-                            f"{PRIMITIVES[strongest]} {number(means[strongest], 3)}", is_text=True
-                        ),
-                    ]
+                    strongest = f"{PRIMITIVES[means.argmax()]} {number(means.max(), 3)}"
+                    entropy = number(float(mean_entropy(weights)), 3)
+                    cells += [Cell(entropy), Cell(strongest, is_text=True)]
                 rows.append((model_label(backbone, arm), cells))
     columns = ["arm", "seed"]
     for kind in CELL_KINDS:
         columns += [f"{kind} cell: entropy", "strongest operation, its mean weight"]
-    return Table(
-        "Where α ended. Entropy 1: all operations weigh the same (1/8 = 0.125); 0: one weighs all.",
-        columns,
-        rows,
-    )
+    caption = "Where α ended. Entropy 1: all operations weigh the same; 0: one has all the weight."
+    return Table(caption, columns, rows)
 
 
 def cost_table(content: Content) -> Table:
-    """What the search costs beside what it is for."""
+    """What the search costs, compared with the training that it is for."""
     rows = []
     for backbone in content.finished_backbones:
-        arms = {each.arm: each for each in content.summaries if each.backbone == backbone}
-        alone = _total(arms["none"]) if "none" in arms else np.nan
+        arms = {each.arm: each for each in content.arms_of(backbone)}
+        baseline = _total(arms["none"]) if "none" in arms else np.nan
         for arm, each in arms.items():
-            search, retrain = (each.seconds[phase].mean for phase in ("search", "retrain"))
+            search, retrain = (each.seconds[phase].mean for phase in PHASES)
             cells = [
-                _minutes(each.seconds["search"]),
-                _minutes(each.seconds["retrain"]),
+                *(_minutes(each.seconds[phase]) for phase in PHASES),
                 Cell(number(_total(each) / MINUTE, 1)),
                 Cell(number(_ratio(search, retrain) if search else np.nan, 1)),
-                Cell(number(_ratio(_total(each), alone), 1)),
+                Cell(number(_ratio(_total(each), baseline), 1)),
             ]
             rows.append((model_label(backbone, arm), cells))
-    return Table(
-        "Mean time of a run's steps, with 95 % intervals over runs.",
-        [
-            "model",
-            "search, min",
-            "retraining, min",
-            "together, min",
-            "search / retraining",
-            "together / alone",
-        ],
-        rows,
-    )
+    columns = ["model", "search, min", "retraining, min", "together, min", "search / retraining"]
+    columns.append("together / no discriminator")
+    return Table("Mean time of a run's steps, with 95 % intervals over runs.", columns, rows)
 
 
 def failures_table(content: Content) -> Table:
-    """What failed, and what it said."""
     rows = [
         (each.name, [Cell(each.message, is_text=True), Cell(each.log, is_text=True)])
         for each in content.failed
@@ -218,19 +202,18 @@ def failures_table(content: Content) -> Table:
     return Table("Runs that failed.", ["run", "message", "log"], rows)
 
 
-def mean_entropy(weights: np.ndarray) -> float | np.ndarray:
-    """The mean over edges of the entropy of their weights, as a share of the most there can be.
+def mean_entropy(weights: np.ndarray) -> np.ndarray:
+    """Mean over edges of the entropy of their weights, as a share of the largest possible one.
 
     Args:
-        weights: (..., 14 edges, 8 operations).
+        weights: (..., edges, operations).
 
     Returns:
-        (...), 0 (one operation weighs all) to 1 (all weigh the same).
+        (...), 0 (one operation has all the weight) to 1 (all weigh the same).
     """
-    assert weights.shape[-2:] == (len(EDGES), len(PRIMITIVES)), weights.shape
     # 0 · log 0 is 0.
     logarithms = np.log(np.where(weights > 0, weights, 1))
-    return -(weights * logarithms).sum(axis=-1).mean(axis=-1) / np.log(len(PRIMITIVES))
+    return -(weights * logarithms).sum(axis=-1).mean(axis=-1) / np.log(weights.shape[-1])
 
 
 def _is_same(here: str, paper: str) -> bool:
@@ -240,25 +223,24 @@ def _is_same(here: str, paper: str) -> bool:
         return here == paper
 
 
-def _best(rows: Sequence[ArmSummary | BaselineSummary]) -> dict[str, str]:
-    """The best text of each figure: what prints alike is as good."""
+def _best(rows: Sequence[Mapping[str, Interval]]) -> dict[str, str]:
+    """The best text of each metric: what prints alike is as good."""
     best = {}
-    for name, (_, scale, better) in FIGURE_COLUMNS.items():
-        means = [each.figures[name].mean * scale for each in rows if name in each.figures]
+    for name, (_, scale, better) in METRIC_COLUMNS.items():
+        means = [row[name].mean * scale for row in rows if name in row]
         if means:
             best[name] = number(better(means))
     return best
 
 
-def _figures(row: ArmSummary | BaselineSummary, best: dict[str, str]) -> list[Cell]:
+def _metrics(metrics: Mapping[str, Interval], best: Mapping[str, str]) -> list[Cell]:
     cells = []
-    for name, (_, scale, _) in FIGURE_COLUMNS.items():
-        interval = row.figures.get(name)
-        if interval is None:
+    for name, (_, scale, _) in METRIC_COLUMNS.items():
+        if name in metrics:
+            text = number(metrics[name].mean * scale)
+            cells.append(Cell(text, bounds(metrics[name], scale), is_best=text == best[name]))
+        else:
             cells.append(Cell(ABSENT))
-            continue
-        text = number(interval.mean * scale)
-        cells.append(Cell(text, bounds(interval, scale), is_best=text == best[name]))
     return cells
 
 
@@ -269,13 +251,13 @@ def _minutes(seconds: Interval) -> Cell:
 
 
 def _total(summary: ArmSummary) -> float:
-    return summary.seconds["search"].mean + summary.seconds["retrain"].mean
+    return sum(summary.seconds[phase].mean for phase in PHASES)
 
 
 def _ratio(first: float, second: float) -> float:
     return first / second if second else np.nan
 
 
-def _counts(operations: dict[str, int]) -> str:
+def _counts(operations: Mapping[str, int]) -> str:
     ordered = sorted(operations.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {count}" for name, count in ordered if count)

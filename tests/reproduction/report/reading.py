@@ -81,7 +81,7 @@ def read_csv(path):
         return list(csv.DictReader(file))
 
 
-def figure(text):
+def number_in(text):
     """The number that a cell begins with."""
     return float(text.split(" ")[0].replace("−", "-"))
 

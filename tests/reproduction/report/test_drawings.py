@@ -1,15 +1,13 @@
-"""What the figures draw: each line its own figure over all epochs, each picture its own run."""
+"""What the plots draw: each line its own metric over all epochs, each image its own run."""
 
-import base64
 import io
-import re
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from darts_adv_tf.reproduction.report import plots as figures
+from darts_adv_tf.reproduction.report import plots
 from darts_adv_tf.reproduction.report.alpha_curves_plot import draw_alpha
 from darts_adv_tf.reproduction.report.bands import Band
 from darts_adv_tf.reproduction.report.content import gather
@@ -23,7 +21,7 @@ def lines(axes):
     return {line.get_label(): np.array(line.get_data()) for line in axes.get_lines()}
 
 
-def test_curves_have_every_epoch_of_each_arm_and_the_blind_level():
+def test_curves_have_every_epoch_of_each_arm_and_the_mean_mask_level():
     epochs, counts = np.arange(1, 5), np.full(4, 3)
     means = {"none": np.linspace(0.4, 0.7, 4), "nas": np.linspace(0.3, 0.8, 4)}
     bands = {arm: Band(epochs, counts, mean, mean - 0.1, mean + 0.1) for arm, mean in means.items()}
@@ -31,9 +29,9 @@ def test_curves_have_every_epoch_of_each_arm_and_the_blind_level():
     (axes,) = draw_curves(bands, 0.25, "U-Net").axes
 
     drawn = lines(axes)
-    np.testing.assert_array_equal(drawn["alone, 3 runs"], [epochs, means["none"]])
+    np.testing.assert_array_equal(drawn["no discriminator, 3 runs"], [epochs, means["none"]])
     np.testing.assert_array_equal(drawn["NAS, 3 runs"], [epochs, means["nas"]])
-    assert set(drawn["blind: the mean training mask"][1]) == {0.25}
+    assert set(drawn["mean-mask baseline"][1]) == {0.25}
     low, high = axes.get_ylim()
     assert low < 0.25 and high > 0.8
 
@@ -51,21 +49,20 @@ def test_alpha_is_drawn_over_all_epochs_and_by_kind_of_cell():
             np.testing.assert_allclose(weights[name], expected)
 
 
-def test_each_panel_shows_the_figure_that_its_title_names(tmp_path, monkeypatch):
+def test_each_panel_shows_the_metric_that_its_title_names(tmp_path, monkeypatch):
     (run,) = runs = make_results(tmp_path, ("unet",), ("nas",), (0,))
     drawn = {}
-    draw = figures.draw_discriminator
+    draw = plots.draw_discriminator
     monkeypatch.setattr(
-        figures, "draw_discriminator", lambda panels: drawn.update(panels) or draw(panels)
+        plots, "draw_discriminator", lambda panels: drawn.update(panels) or draw(panels)
     )
-    figures.discriminators(gather(runs, [], {}, 1), "unet")
-    for start, figure in (
-        ("share of true masks", "accuracy/real"),
-        ("share of predictions found out", "accuracy/fake"),
-        ("adversarial loss", "loss/adversarial"),
+    plots.discriminators(gather(runs, [], {}, 1), "unet")
+    for title, metric in (
+        ("D accuracy on real masks", "accuracy/real"),
+        ("D accuracy on predicted masks", "accuracy/fake"),
+        ("weighted adversarial loss", "loss/adversarial"),
     ):
-        (bands,) = [each for title, each in drawn.items() if title.startswith(start)]
-        np.testing.assert_array_equal(bands["nas"].mean, run.retrain_epochs[figure])
+        np.testing.assert_array_equal(drawn[title]["nas"].mean, run.retrain_epochs[metric])
 
 
 def test_overlays_are_those_of_the_first_seed_in_their_own_colours(tmp_path):
@@ -74,18 +71,17 @@ def test_overlays_are_those_of_the_first_seed_in_their_own_colours(tmp_path):
         picture = np.full((60, 40, 3), blue_green_red, np.uint8)
         cv2.imwrite(str(run.workdir / "overlays.png"), picture)
 
-    page = figures.overlays(gather(runs, [], {}, 2), "unet")
+    (plot,) = plots.overlays(gather(runs, [], {}, 2), "unet")
 
-    (content,) = re.findall(r'src="data:image/jpeg;base64,([^"]*)"', page)
-    picture = np.array(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB"))
-    assert "U-Net alone, seed 0" in page
+    picture = np.array(Image.open(io.BytesIO(plot.image.content)).convert("RGB"))
+    assert plot.caption == "U-Net, no discriminator, seed 0" and plot.image.kind == "jpeg"
     assert picture.mean(axis=(0, 1)) == pytest.approx((255, 0, 0), abs=5)
 
 
 def test_each_cell_is_drawn_below_its_own_name(tmp_path, monkeypatch):
     (run,) = runs = make_results(tmp_path, ("unet",), ("nas",), (0,))
     drawn = {}
-    monkeypatch.setattr(figures, "_cell", lambda cell, title, _: drawn.update({title: cell}) or "")
-    figures.genotypes(gather(runs, [], {}, 1), "unet")
+    monkeypatch.setattr(plots, "_cell", lambda cell, kind, _: drawn.update({kind: cell}))
+    plots.genotypes(gather(runs, [], {}, 1), "unet")
     assert run.genotype.normal != run.genotype.reduction
-    assert drawn == {"Normal cell": run.genotype.normal, "Reduction cell": run.genotype.reduction}
+    assert drawn == {"normal": run.genotype.normal, "reduction": run.genotype.reduction}

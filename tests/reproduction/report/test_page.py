@@ -92,7 +92,8 @@ def test_markdown_obeys_no_name(folder):
     assert "**bold**" not in before_settings and "\x1b" not in text
     (failure,) = markdown_tables(text)["Runs that failed."][1:]
     assert failure == [ONE_LINE] * 3
-    notes, *settings = text[text.index("## Settings") :].strip().splitlines()[2:]
+    settings_and_notes = text[text.index("## Settings") : text.index("## Glossary")].strip()
+    notes, *settings = settings_and_notes.splitlines()[2:]
     assert notes == "Versions: darts\\_adv\\_tf 0.1.0, tensorflow 2.21.0." and settings.pop(0) == ""
     # Indented code: its signs are shown as they are.
     assert settings == [f"    --dataset={ONE_LINE}", f"    --{ONE_LINE}={ONE_LINE}"]

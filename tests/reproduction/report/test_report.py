@@ -1,4 +1,4 @@
-"""The report's files: they tell the same, and what NumPy makes of the runs."""
+"""The report's files: they agree with each other, and with NumPy."""
 
 import dataclasses
 import os
@@ -9,7 +9,7 @@ import pytest
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.report import FailedRun, write_report
 from darts_adv_tf.system.errors import StorageError
-from tests.reproduction.report.reading import Page, figure, markdown_tables, read_csv
+from tests.reproduction.report.reading import Page, markdown_tables, number_in, read_csv
 from tests.reproduction.results import EPOCHS, NUM_CASES, make_result, make_results
 
 FILES = (
@@ -79,7 +79,7 @@ def test_the_page_and_the_markdown_have_the_same_tables(page, markdown):
     assert spaced == markdown
 
 
-def test_the_figures_are_means_over_runs_with_students_interval(results, markdown):
+def test_the_metrics_are_means_over_runs_with_students_interval(results, markdown):
     rows = by_heading(the(markdown, "U-Net: means"))
     values = np.array([100 * run.metrics["mean_iou"] for run in selected(results, "unet", "nas")])
     half = T_OF_3 * values.std(ddof=1) / np.sqrt(3)
@@ -87,17 +87,20 @@ def test_the_figures_are_means_over_runs_with_students_interval(results, markdow
     assert rows["U-Net + NAS"]["mean IoU, %"] == expected
     assert rows["U-Net + NAS"]["runs"] == "3" and rows["U-Net + random"]["runs"] == "6"
     drawn = [run.metrics["mean_hd95_organs"] for run in selected(results, "unet", "random")]
-    told = rows["U-Net + random"]["HD95 of organs, px"]
-    assert figure(told) == pytest.approx(np.mean(drawn), abs=0.006)
-    assert "search, min" in rows["U-Net alone"] and rows["U-Net alone"]["search, min"] == "–"
+    told = rows["U-Net + random"]["foreground HD95, px"]
+    assert number_in(told) == pytest.approx(np.mean(drawn), abs=0.006)
+    assert (
+        "search, min" in rows["U-Net, no discriminator"]
+        and rows["U-Net, no discriminator"]["search, min"] == "–"
+    )
     minutes = [run.retrain_epochs["seconds"].sum() / 60 for run in selected(results, "unet", "nas")]
     told = rows["U-Net + NAS"]["retraining, min"]
-    assert figure(told) == pytest.approx(np.mean(minutes), abs=0.06)
+    assert number_in(told) == pytest.approx(np.mean(minutes), abs=0.06)
 
 
 def test_the_csv_table_tells_the_same_in_fractions(folder, markdown):
-    label = {"none": "U-Net alone", "mean_shape": "blind: the mean training mask"}
-    label |= {"all_background": "blind: background everywhere"}
+    label = {"none": "U-Net, no discriminator", "mean_shape": "mean-mask baseline"}
+    label |= {"all_background": "all-background baseline"}
     shown = by_heading(the(markdown, "U-Net: means"))
     rows = [row for row in read_csv(folder / "table.csv") if row["backbone"] == "unet"]
     assert [row["model"] for row in rows] == [*RUN_ARMS, "mean_shape", "all_background"]
@@ -106,33 +109,33 @@ def test_the_csv_table_tells_the_same_in_fractions(folder, markdown):
         cells = shown[label.get(model) or f"U-Net + {ARMS[model].label}"]
         for name, heading, scale in (
             ("mean_iou", "mean IoU, %", 100),
-            ("mean_iou_organs", "mean IoU of organs, %", 100),
-            ("mean_assd_organs", "ASSD of organs, px", 1),
+            ("mean_iou_organs", "foreground mean IoU, %", 100),
+            ("mean_assd_organs", "foreground ASSD, px", 1),
         ):
             if row[name]:
                 ends = (float(row[f"{name}{end}"]) * scale for end in ("", "_low", "_high"))
                 low_to_high = cells[heading].replace("(", "").replace(")", "").split(" ")
                 told = [low_to_high[0], low_to_high[1], low_to_high[3]]
-                assert [figure(text) for text in told] == pytest.approx(list(ends), abs=0.0051)
+                assert [number_in(text) for text in told] == pytest.approx(list(ends), abs=0.0051)
             else:
                 assert cells[heading] == "–"
 
 
-def test_the_blind_rows_and_the_papers_figures_stand_beside(markdown):
-    for name, alone in (("U-Net", "71.09"), ("FCN-32s", "75.27")):
+def test_the_baselines_and_the_papers_numbers_are_shown_too(markdown):
+    for name, published in (("U-Net", "71.09"), ("FCN-32s", "75.27")):
         rows = by_heading(the(markdown, f"{name}: means"))
         column = "the paper's mIOU, % (Table 1)"
-        assert rows[f"{name} alone"][column] == alone
-        assert rows["blind: background everywhere"]["mean IoU, %"].startswith("17.50")
-        assert rows["blind: the mean training mask"][column] == "not reported"
+        assert rows[f"{name}, no discriminator"][column] == published
+        assert rows["all-background baseline"]["mean IoU, %"].startswith("17.50")
+        assert rows["mean-mask baseline"][column] == "not reported"
 
 
-def test_the_best_of_each_figure_is_bold_the_blind_included(tmp_path):
-    # Below the blind mean shape, which lies near 0.72.
+def test_the_best_of_each_metric_is_bold_the_baselines_included(tmp_path):
+    # Below the mean-mask baseline, which is near 0.72.
     runs = [make_result(tmp_path, "unet", arm, 0, level=0.6) for arm in ("none", "nas")]
     write_report(tmp_path, runs, [], SETTINGS, 2)
     lines = (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
-    start = next(n for n, line in enumerate(lines) if line.startswith("| U-Net alone"))
+    start = next(n for n, line in enumerate(lines) if line.startswith("| U-Net, no discriminator"))
     cells = [line.split("|")[3].strip() for line in lines[start : start + 4]]
     assert cells[:2] == ["60.00", "60.00"] and cells[2].startswith("**7")
     assert not cells[3].startswith("**")
@@ -152,7 +155,7 @@ def test_the_differences_are_those_of_the_cases(results, folder, markdown):
     ]
     assert float(row["mean_difference"]) == pytest.approx(differences.mean(), abs=1e-6)
     pairs = {cells[0] for cells in the(markdown, "FCN-32s: mean IoU of a")}
-    assert {"alone − blind mask", "NAS − blind mask"} <= pairs
+    assert {"no discriminator − mean-mask baseline", "NAS − mean-mask baseline"} <= pairs
     assert int(row["wins"]) == np.sum(differences > 0) and int(row["cases"]) == NUM_CASES
     (shown,) = [
         dict(zip(the(markdown, "FCN-32s: mean IoU of a")[0], cells, strict=True))
@@ -160,15 +163,15 @@ def test_the_differences_are_those_of_the_cases(results, folder, markdown):
         if cells[:2] == ["NAS − ResNet10", "1"]
     ]
     told = shown["mean difference, points"]
-    assert figure(told) == pytest.approx(100 * differences.mean(), abs=0.006)
+    assert number_in(told) == pytest.approx(100 * differences.mean(), abs=0.006)
     assert shown["wins / losses"] == f"{row['wins']} / {row['losses']}"
 
 
 def test_the_claims_are_told_alike_everywhere(results, folder, page):
     rows = [row for row in read_csv(folder / "claims.csv") if row["figure"] == "mean_iou"]
-    blind = [row for row in rows if row["second"] == "mean_shape"]
-    assert [row["first"] for row in blind] == [*RUN_ARMS] * 2
-    rows = [row for row in rows if row not in blind]
+    of_mean_mask = [row for row in rows if row["second"] == "mean_shape"]
+    assert [row["first"] for row in of_mean_mask] == [*RUN_ARMS] * 2
+    rows = [row for row in rows if row not in of_mean_mask]
     assert len(rows) == 5 * len(BACKBONES)
     text = (folder / "report.md").read_text(encoding="utf-8")
     box = {row[0]: row[1:] for row in page.tables[""]}
@@ -235,14 +238,14 @@ def test_a_part_of_a_matrix_says_so_and_judges_what_it_can(tmp_path):
     runs = make_results(tmp_path, ("unet",), ("none", "resnet10"), (0,))
     settings = {"dataset": "phantom", "backbones": "unet,fcn32s"}
     page = Page(write_report(tmp_path, runs, [], settings, 24).read_text(encoding="utf-8"))
-    assert "2 of 24 runs finished." in page.text and "finished runs alone" in page.text
+    assert "2 of 24 runs finished." in page.text and "finished runs only" in page.text
     box = page.tables[""]
     assert box[0] == ["claim", "U-Net", "FCN-32s"]
     assert "? undecided" in box[1][1] and "no interval, 1 seed" in box[1][1]
     assert all("– not run" in row[2] for row in box[1:])
     assert "the paper's mIOU" not in page.text and "paper: " not in page.text
     assert "α over the search" not in page.text
-    assert "No band, as a single run (alone; ResNet10)." in page.text
+    assert "No band for a single run (no discriminator; ResNet10)." in page.text
 
 
 def test_a_run_without_its_overlays_says_so(tmp_path):
@@ -281,7 +284,7 @@ def test_the_papers_setting_is_called_another_only_where_it_is(tmp_path):
     runs = make_results(tmp_path, ("unet",), ("none",), (0,))
     for settings, differs in ((SETTINGS, True), (SETTINGS | {"image_size": "512"}, False)):
         page = Page(write_report(tmp_path, runs, [], settings, 1).read_text(encoding="utf-8"))
-        assert ("Its setting is another one" in page.text) == differs
+        assert ("Its setting differs" in page.text) == differs
 
 
 def test_verdicts_are_counted_by_backbone(tmp_path):
@@ -291,6 +294,38 @@ def test_verdicts_are_counted_by_backbone(tmp_path):
     told = "5 claims: with U-Net 1 held, 4 not run; with FCN-32s 5 not run."
     assert told in page.text
     box = {row[0]: row[1:] for row in page.tables[""]}
-    (blind,) = [cells for name, cells in box.items() if name.startswith("The segmenter beats")]
-    assert "? undecided" in blind[0] and "1 of 2 arms; the mean training mask" in blind[0]
-    assert "contradicted: alone" in blind[0] and "– not run" in blind[1]
+    (cells,) = [cells for name, cells in box.items() if name.startswith("The segmenter beats")]
+    assert "? undecided" in cells[0] and "1 of 2 arms; the baseline" in cells[0]
+    assert "contradicted: no discriminator" in cells[0] and "– not run" in cells[1]
+
+
+def test_below_the_baselines_nothing_is_judged_and_a_banner_says_why(tmp_path):
+    runs = [make_result(tmp_path, "unet", "none", seed, level=0.11) for seed in (0, 1)]
+    runs += [make_result(tmp_path, "unet", "nas", seed, level=0.16) for seed in (0, 1)]
+    runs += make_results(tmp_path, ("fcn32s",), ("none", "nas"), SEEDS)
+    page = Page(write_report(tmp_path, runs, [], SETTINGS, len(runs)).read_text(encoding="utf-8"))
+    banner = "Not judged: no arm beats the trivial baselines."
+    assert banner in page.text[: page.text.index("5 claims:")]
+    reason = "The best arm, U-Net + NAS, reaches a mean IoU of 16.00 %, the mean-mask baseline 7"
+    assert reason in page.text and "The best arm, FCN-32s" not in page.text
+    claim = "Adversarial training against the searched discriminator"
+    (searched,) = [row for row in page.tables[""] if row[0].startswith(claim)]
+    assert "– not judged" in searched[1] and "+5.00 points" in searched[1]
+    assert "✓ held" in searched[2]
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert f"**{banner}** {reason}" in text
+    # Greyed: neither a colour of a verdict nor the weight of one.
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert html.count('<td class="unjudged"><b class="badge not-judged">') == 1
+    rows = [row for row in read_csv(tmp_path / "claims.csv") if row["backbone"] == "unet"]
+    verdicts = {row["verdict"] for row in rows if (row["first"], row["second"]) == ("nas", "none")}
+    assert verdicts == {"not judged"}
+
+
+def test_a_glossary_explains_the_terms(page, folder):
+    terms = ("Arm", "Point", "Mean-mask baseline", "Holm p", "Rank-biserial", "α")
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    glossary = text[text.index("## Glossary") :]
+    for term in terms:
+        assert f"- **{term}**: " in glossary
+        assert term in page.text[page.text.rindex("Glossary") :]

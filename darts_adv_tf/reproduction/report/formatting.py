@@ -1,40 +1,41 @@
-"""How the report writes names and numbers, the same on the page and in Markdown.
+"""How the report writes names and numbers, the same in HTML, Markdown and plots.
 
-Overlaps are fractions in all files of a run; for reading they become percent, and their differences
-points (hundredths), as the paper prints them.
+IoU is a fraction in all files of a run; for reading it becomes percent, and its differences points
+(hundredths), as the paper prints them.
 """
 
 import math
 
-from darts_adv_tf.reproduction.arms import ARMS
+from darts_adv_tf.reproduction.arms import arm_named
+from darts_adv_tf.reproduction.averages import MEAN_MASK
 from darts_adv_tf.reproduction.statistics import Interval
 from darts_adv_tf.terminal.printable import printable
 
 ABSENT = "–"
 
 BACKBONES = {"unet": "U-Net", "fcn32s": "FCN-32s"}
-BASELINES = {
-    "mean_shape": "blind: the mean training mask",
-    "all_background": "blind: background everywhere",
-}
-_IN_AN_ARMS_PLACE = {"mean_shape": "blind mask"}
+BASELINES = {MEAN_MASK: "mean-mask baseline", "all_background": "all-background baseline"}
 DATASETS = {"cx_seg": "CX-SEG", "jsrt": "JSRT"}
 
 
+def title(dataset: str) -> str:
+    name = DATASETS.get(dataset, dataset)
+    return f"The paper's claims on {name}" if name else "The paper's claims"
+
+
 def backbone_label(backbone: str) -> str:
-    """What a reader calls it; fit for pictures too, which obey and contain less than pages do."""
+    """Returns the segmenter's usual name, without signs that plots would obey."""
     return printable(BACKBONES.get(backbone, backbone))
 
 
-def model_label(backbone: str, arm: str) -> str:
-    """As the rows of the paper's tables: "U-Net + ResNet10"; without a discriminator "alone"."""
-    joint = " " if arm == "none" else " + "
-    return f"{backbone_label(backbone)}{joint}{arm_label(arm)}"
-
-
 def arm_label(arm: str) -> str:
-    """Also of the blind mask that takes the place of an arm."""
-    return ARMS[arm].label if arm in ARMS else _IN_AN_ARMS_PLACE.get(arm, arm)
+    """Returns the name of an arm, or of a baseline in its place."""
+    return BASELINES[arm] if arm in BASELINES else printable(arm_named(arm).label)
+
+
+def model_label(backbone: str, arm: str) -> str:
+    """Such as "U-Net + ResNet10", as in the paper's tables, or "U-Net, no discriminator"."""
+    return f"{backbone_label(backbone)}{', ' if arm == 'none' else ' + '}{arm_label(arm)}"
 
 
 def number(value: float | None, decimals: int = 2, signed: bool = False) -> str:

@@ -50,12 +50,14 @@ class BatchStream:
         self.seed = seed
         self.augmentation = augmentation
         self._thread = ThreadPoolExecutor(max_workers=1)
-        self._next: tuple[int, Future] | None = None
+        self._next: tuple[int, Future[BatchArrays]] | None = None
 
     def __call__(self, step: int) -> BatchArrays:
         """The batch of a step, counted from 0."""
-        expected, made = self._next or (None, None)
-        batch = made.result() if expected == step else self.make(step)
+        if self._next is not None and self._next[0] == step:
+            batch = self._next[1].result()
+        else:
+            batch = self.make(step)
         self._next = step + 1, self._thread.submit(self.make, step + 1)
         return batch
 

@@ -31,13 +31,13 @@ The darkest exposure of CX-SEG has a standard deviation of 0.03.
 """
 
 
-def check_sizes(picture: DecodedImage, masks: np.ndarray, case: Case) -> None:
+def check_sizes(decoded: DecodedImage, masks: np.ndarray, case: Case) -> None:
     """Refuses masks (K - 1, H, W) that are not as large as their image.
 
     Raises:
         SizeMismatch: They are not.
     """
-    shape = picture.pixels.shape[:2]
+    shape = decoded.pixels.shape[:2]
     if masks.shape[1:] != shape:
         raise SizeMismatch(
             "A mask must be as large as its image.",
@@ -49,15 +49,15 @@ def check_sizes(picture: DecodedImage, masks: np.ndarray, case: Case) -> None:
         )
 
 
-def check_image(picture: DecodedImage, case: Case) -> list[DataIssue]:
+def check_image(decoded: DecodedImage, case: Case) -> list[DataIssue]:
     """Finds images without contrast."""
-    pixels = picture.pixels
+    pixels = decoded.pixels
     lowest, highest = pixels.min(), pixels.max()
     if lowest == highest:
         message = f"every pixel of the image is {lowest:g}"
         return [DataIssue(case.name, "constant", message, is_fatal=True)]
     deviation = float(pixels.std(dtype=np.float64))
-    scale = picture.intensity_maximum or float(np.abs(pixels).max())
+    scale = decoded.intensity_maximum or float(np.abs(pixels).max())
     if deviation < LOW_CONTRAST * scale:
         message = (
             f"hardly any contrast: a standard deviation of {deviation:.3g}, {scale:g} being white"
@@ -172,14 +172,14 @@ def _check_places(
         masks: bool (K - 1, H, W), put right.
         issues: Kind and message of each.
     """
-    issues = []
+    issues: list[tuple[str, str]] = []
     if set(chest.ORGANS) <= set(organs):
         places = [organs.index(name) for name in chest.ORGANS]
         repaired, kind, report = chest.repair_swap(masks[places])
         if kind == "swapped":
             masks = masks.copy()
             masks[places] = repaired
-        if kind in ("swapped", "unusual"):
+        if kind in ("swapped", "unusual") and report is not None:
             issues.append((kind, report))
     if not issues:
         mirrored = [
@@ -193,7 +193,7 @@ def _check_places(
             verb = "lies" if len(mirrored) == 1 else "lie"
             report = (
                 f"{', '.join(mirrored)} {verb} on the viewer's left (left and right swapped, or a "
-                "mirrored picture), left as it is"
+                "mirrored image), left as it is"
             )
             issues.append(("mirrored", report))
     return masks, issues

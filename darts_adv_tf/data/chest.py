@@ -23,11 +23,11 @@ def repair_swap(masks: np.ndarray) -> tuple[np.ndarray, str | None, str | None]:
 
     The organs' claimed layout is compared with the two layouts in which the heart has changed
     places with a lung. A layout is described by five numbers that know neither the size of the
-    body nor its place nor a mirrored picture: where the heart lies between the lungs, how far
+    body nor its place nor a mirrored image: where the heart lies between the lungs, how far
     below them, and how tall each organ is for its width. Its implausibility is their mean squared
     deviation from CX-SEG's usual values, in standard deviations: below 8 in the 159 good cases,
     above 80 for each exchange of heart and lung. An exchange of the two lungs looks like a mirrored
-    picture, so it is told and left alone.
+    image, so it is told and left alone.
 
     Args:
         masks: bool (3, H, W), in the order of `ORGANS`, none empty.
@@ -53,7 +53,7 @@ def repair_swap(masks: np.ndarray) -> tuple[np.ndarray, str | None, str | None]:
         return (
             masks,
             "mirrored",
-            "left_lung lies on the viewer's left (lungs swapped, or a mirrored picture), "
+            "left_lung lies on the viewer's left (lungs swapped, or a mirrored image), "
             "left as it is",
         )
     return masks, None, None

@@ -28,7 +28,7 @@ class Case:
     Attributes:
         name: Distinct within the collection.
         patient: Whose image it is; a patient's cases stay on one side of a split.
-        read: Returns the picture (H, W, C) and the organs' masks, bool (K - 1, H, W), which may
+        read: Returns the image (H, W, C) and the organs' masks, bool (K - 1, H, W), which may
             overlap; raises DataError, of which SizeMismatch where they differ in size.
         files: What `read` reads, the image first.
         error: Why it cannot be read, where that is known before; `read` raises it then.
@@ -141,8 +141,8 @@ class Collection:
 
         def selecting(read):
             def read_selected():
-                picture, masks = read()
-                return picture, masks[kept]
+                decoded, masks = read()
+                return decoded, masks[kept]
 
             return read_selected
 

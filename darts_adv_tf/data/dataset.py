@@ -23,10 +23,10 @@ class Dataset:
         images: float32 (N, H, W, C), prepared.
         labels: uint8 (N, H, W), class indices.
         preparation: How the images were prepared, and others are to be for the same segmenter.
-        patients: N names, whose image each is; each case's own name unless given.
+        patients: N names, whose image each is; each case's own name by default.
         folds: The N cases' folds in the source's own split; empty if it has none.
         pixel_sizes: float (N, 2), height and width of a pixel of `images` in mm, nan where
-            unknown; all unknown unless given.
+            unknown; all unknown by default.
         has_whole_organs: Whether every case shows every organ, in one part.
         issues: What was found wrong with the data, and what was done about it.
 
@@ -42,7 +42,7 @@ class Dataset:
     preparation: Preparation
     patients: tuple[str, ...] = ()
     folds: tuple[str, ...] = ()
-    pixel_sizes: np.ndarray | None = None
+    pixel_sizes: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 2)))
     has_whole_organs: bool = False
     issues: tuple[DataIssue, ...] = ()
 
@@ -51,37 +51,42 @@ class Dataset:
         digest = hashlib.sha256("\n".join((self.name, *self.class_names, *self.cases)).encode())
         for array in (self.images, self.labels):
             digest.update(str(array.shape).encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def __post_init__(self):
         num_cases = len(self.cases)
         if not self.patients:
             object.__setattr__(self, "patients", self.cases)
-        if self.pixel_sizes is None:
+        if not len(self.pixel_sizes):
             object.__setattr__(self, "pixel_sizes", np.full((num_cases, 2), np.nan))
-        for name, values in (("patients", self.patients), ("pixel_sizes", self.pixel_sizes)):
-            if len(values) != num_cases:
-                raise ValueError(f"There is one of {name} a case. Received: {len(values)}")
+        lengths = {"patients": len(self.patients), "pixel_sizes": len(self.pixel_sizes)}
+        for name, length in lengths.items():
+            if length != num_cases:
+                raise ValueError(f"{name} must have one entry per case. Received: {length}")
         if len(self.folds) not in (0, num_cases):
-            raise ValueError(f"There is one fold a case, or none. Received: {len(self.folds)}")
+            raise ValueError(
+                f"folds must have one entry per case, or none. Received: {len(self.folds)}"
+            )
         if len(set(self.cases)) != num_cases:
-            raise ValueError("The names of the cases are distinct. Received duplicates.")
+            raise ValueError("The names of the cases must be distinct. Received duplicates.")
         if self.images.ndim != 4 or self.images.dtype != np.float32:
             raise ValueError(
-                f"images is float32 (N, H, W, C). Received: {self.images.dtype} {self.images.shape}"
+                "images must be float32 (N, H, W, C). "
+                f"Received: {self.images.dtype} {self.images.shape}"
             )
         if self.labels.shape != self.images.shape[:3] or self.labels.dtype != np.uint8:
             raise ValueError(
-                "labels is uint8 (N, H, W), as large as the images. "
-                f"Received: {self.labels.dtype} {self.labels.shape} beside {self.images.shape}"
+                "labels must be uint8 (N, H, W), as large as the images. "
+                f"Received: {self.labels.dtype} {self.labels.shape}, images {self.images.shape}"
             )
         if len(self.images) != num_cases:
             raise ValueError(
-                f"There is one image a case. Received: {len(self.images)} images, {num_cases} cases"
+                f"There must be one image per case. "
+                f"Received: {len(self.images)} images, {num_cases} cases"
             )
         if self.labels.size and self.labels.max() >= len(self.class_names):
             raise ValueError(
-                f"A label is less than the number of classes, {len(self.class_names)}. "
+                f"labels must be less than the number of classes, {len(self.class_names)}. "
                 f"Received: {self.labels.max()}"
             )

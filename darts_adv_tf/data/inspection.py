@@ -162,13 +162,13 @@ class _Recorder:
 
     def _noting(self, case: Case):
         def read():
-            picture, masks = case.read()
-            height, width, channels = picture.pixels.shape
+            decoded, masks = case.read()
+            height, width, channels = decoded.pixels.shape
             form = {"height": height, "width": width, "channels": channels}
-            if picture.intensity_maximum is not None:
-                form["intensity_maximum"] = picture.intensity_maximum
+            if decoded.intensity_maximum is not None:
+                form["intensity_maximum"] = decoded.intensity_maximum
             self._forms[case.name] = form
-            return picture, masks
+            return decoded, masks
 
         return read
 

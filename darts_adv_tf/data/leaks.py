@@ -81,4 +81,4 @@ def name_sides(one: str | None, other: str | None) -> str:
 
 def digest(image: np.ndarray) -> bytes:
     """SHA-256 of the pixels: equal for equal images only."""
-    return hashlib.sha256(np.ascontiguousarray(image)).digest()
+    return hashlib.sha256(np.ascontiguousarray(image).data).digest()

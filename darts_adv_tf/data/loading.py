@@ -89,19 +89,19 @@ def with_intensity_bounds(collection: Collection, preparation: Preparation) -> P
     first = None
     for case in collection.cases:
         try:
-            picture, _ = case.read()
+            decoded, _ = case.read()
         except DataError as error:
             first = first or error
         else:
-            _check_memory(len(collection.cases), preparation, picture.pixels.shape[-1])
-            if picture.intensity_maximum is None and preparation.normalization == "range":
+            _check_memory(len(collection.cases), preparation, decoded.pixels.shape[-1])
+            if decoded.intensity_maximum is None and preparation.normalization == "range":
                 raise ConfigurationError(
                     "--normalization=range must be used with formats that bound intensities.",
                     received=f"{case.files[0]}, whose format does not",
                     remedy="Use --normalization=percentile, or --normalization=window with "
                     "--window=<low>,<high>.",
                 )
-            return dataclasses.replace(preparation, intensity_maximum=picture.intensity_maximum)
+            return dataclasses.replace(preparation, intensity_maximum=decoded.intensity_maximum)
     raise first or DataError(
         "A data set must hold at least one case.", received=f"no case of {collection.name}"
     )
@@ -118,7 +118,7 @@ def read_cases(
         def begin(case: Case):
             return threads.submit(read_case, case, collection, preparation)
 
-        # A few ahead and no more, so that pictures do not pile up.
+        # A few ahead and no more, so that images do not pile up.
         pending = [begin(case) for case in islice(cases, 2 * num_threads)]
         done = 0
         try:
@@ -138,16 +138,16 @@ def read_cases(
 def read_case(case: Case, collection: Collection, preparation: Preparation) -> Reading:
     """Reads, checks and prepares one case; if it cannot be used, an issue says why."""
     try:
-        picture, masks = case.read()
-        check_sizes(picture, masks, case)
+        decoded, masks = case.read()
+        check_sizes(decoded, masks, case)
     except DataError as error:
         return _unusable(case, error)
-    issues = check_image(picture, case)
+    issues = check_image(decoded, case)
     masks, of_masks = check_masks(masks, case, collection)
     issues += of_masks
-    height, width = picture.pixels.shape[:2]
+    height, width = decoded.pixels.shape[:2]
     try:
-        pixels = match_range(picture, preparation.intensity_maximum)
+        pixels = match_range(decoded, preparation.intensity_maximum)
     except ValueError as error:
         issues.append(DataIssue(case.name, "range", str(error), is_fatal=True))
         return Reading(case, None, None, _UNKNOWN_SIZE, tuple(issues))
@@ -156,25 +156,25 @@ def read_case(case: Case, collection: Collection, preparation: Preparation) -> R
     labels = preparation.prepare_labels(merge_masks(masks, priority), priority)
     organs = collection.class_names[1:] if collection.has_whole_organs else ()
     issues += check_prepared(image, labels, issues, case, organs)
-    pixel_size = preparation.pixel_size(picture.spacing, height, width)
+    pixel_size = preparation.pixel_size(decoded.spacing, height, width)
     return Reading(case, image, labels, pixel_size, tuple(issues))
 
 
-def match_range(picture: DecodedImage, intensity_maximum: float | None) -> np.ndarray:
+def match_range(decoded: DecodedImage, intensity_maximum: float | None) -> np.ndarray:
     """The pixels, float32 (H, W, C), in the range that the training images were stored in.
 
     Raises:
         ValueError: One of the two ranges has bounds and the other none.
     """
-    pixels = picture.pixels.astype(np.float32)
-    if picture.intensity_maximum == intensity_maximum:
+    pixels = decoded.pixels.astype(np.float32)
+    if decoded.intensity_maximum == intensity_maximum:
         return pixels
-    if picture.intensity_maximum is None or intensity_maximum is None:
+    if decoded.intensity_maximum is None or intensity_maximum is None:
         raise ValueError(
-            f"its intensities reach up to {_bound(picture.intensity_maximum)}, those of the other "
+            f"its intensities reach up to {_bound(decoded.intensity_maximum)}, those of the other "
             f"images up to {_bound(intensity_maximum)}"
         )
-    return pixels * np.float32(intensity_maximum / picture.intensity_maximum)
+    return pixels * np.float32(intensity_maximum / decoded.intensity_maximum)
 
 
 def assemble(collection: Collection, preparation: Preparation, readings: list[Reading]) -> Dataset:
@@ -186,8 +186,8 @@ def assemble(collection: Collection, preparation: Preparation, readings: list[Re
         name=collection.name,
         class_names=collection.class_names,
         cases=tuple(reading.case.name for reading in usable),
-        images=np.stack([reading.image for reading in usable]),
-        labels=np.stack([reading.labels for reading in usable]),
+        images=np.stack([r.image for r in usable if r.image is not None]),
+        labels=np.stack([r.labels for r in usable if r.labels is not None]),
         preparation=preparation,
         patients=tuple(reading.case.patient for reading in usable),
         folds=usable_collection.folds,

@@ -103,9 +103,9 @@ def describe(images: np.ndarray) -> np.ndarray:
         detail = _blurred(small, _FINEST) - _blurred(small, _COARSEST)
         strength = np.sqrt(_blurred(detail**2, 2 * _COARSEST))
         description[:] = detail / (strength + _FLATTEST)
-    described = described.reshape(len(images), -1)
-    described -= described.mean(axis=1, keepdims=True)
-    return _of_length_one(described)
+    vectors = described.reshape(len(images), -1)
+    vectors -= vectors.mean(axis=1, keepdims=True)
+    return _of_length_one(vectors)
 
 
 def _likeness(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -118,15 +118,15 @@ def _likeness(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     Returns:
         (B, N) float32.
     """
-    pictures = rows.reshape(-1, _SIDE, _SIDE)
+    images = rows.reshape(-1, _SIDE, _SIDE)
     largest = np.full((len(rows), len(columns)), -1, np.float32)
     down, right = np.fft.fftfreq(_SIDE)[:, np.newaxis], np.fft.rfftfreq(_SIDE)
-    for turned in (pictures, pictures[:, :, ::-1]):
+    for turned in (images, images[:, :, ::-1]):
         waves = np.fft.rfft2(turned)
         for shift in _SHIFTS:
             turns = np.exp(-2j * np.pi * (shift[0] * down + shift[1] * right))
-            shifted = np.fft.irfft2(waves * turns, s=(_SIDE, _SIDE)).astype(np.float32)
-            shifted = _of_length_one(shifted.reshape(len(rows), -1))
+            moved = np.fft.irfft2(waves * turns, s=(_SIDE, _SIDE)).astype(np.float32)
+            shifted = _of_length_one(moved.reshape(len(rows), -1))
             np.maximum(largest, shifted @ columns.T, out=largest)
     return largest
 
@@ -136,11 +136,11 @@ def _of_length_one(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
 
 
-def _blurred(picture: np.ndarray, deviation: float) -> np.ndarray:
-    return cv2.GaussianBlur(picture, (0, 0), deviation, borderType=cv2.BORDER_REFLECT)
+def _blurred(image: np.ndarray, deviation: float) -> np.ndarray:
+    return cv2.GaussianBlur(image, (0, 0), deviation, borderType=cv2.BORDER_REFLECT)
 
 
 def _numbered(values: Sequence) -> np.ndarray:
     """A number a value, the same for equal ones."""
-    numbers = {}
+    numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(value, len(numbers)) for value in values])

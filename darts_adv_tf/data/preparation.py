@@ -84,7 +84,7 @@ class Preparation:
     def stored_intensities(self, images: np.ndarray) -> np.ndarray:
         """Images of which prepared ones (N, S, S, C) may have come, of the same size."""
         if self.normalization == "window":
-            low, high = self.window
+            low, high = self._window_bounds()
             return low + images * (high - low)
         return images * (self.intensity_maximum or 1.0)
 
@@ -114,12 +114,17 @@ class Preparation:
         if self.normalization == "range":
             # A graph turns a division by a constant into this product, which differs in the last
             # bit.
+            assert self.intensity_maximum is not None, "the loader checks it"
             return images * (1.0 / self.intensity_maximum)
         if self.normalization == "window":
-            low, high = self.window
+            low, high = self._window_bounds()
         else:
             low, high = self._percentiles(images)
         return tf.clip_by_value(tf.math.divide_no_nan(images - low, high - low), 0.0, 1.0)
+
+    def _window_bounds(self) -> tuple[float, float]:
+        assert self.window is not None, "the configuration checks it"
+        return self.window
 
     def _percentiles(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Two (N, 1, 1, C), interpolated between the two nearest values as NumPy does."""

@@ -223,7 +223,7 @@ class ListedCases:
             seed: Halves the training cases by patient where no case is listed as val; None
                 leaves them as listed.
         """
-        places = {part: [] for part in PARTS}
+        places: dict[str, list[int]] = {part: [] for part in PARTS}
         for index, case in enumerate(dataset.cases):
             places[self.parts[case]].append(index)
         if seed is not None and not places["val"]:
@@ -242,7 +242,8 @@ def _shuffled_groups(patients: Sequence[str], cases: Sequence[int], seed: int) -
 
 def _fill(groups: list[list[int]], size: int) -> tuple[list[int], list[list[int]]]:
     """Takes groups in turn as long as they fit; returns their cases, and the groups left."""
-    taken, left = [], []
+    taken: list[int] = []
+    left: list[list[int]] = []
     for group in groups:
         if len(taken) + len(group) <= size:
             taken += group

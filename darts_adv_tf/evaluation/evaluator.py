@@ -61,7 +61,7 @@ def evaluate_segmenter(
     """Writes metrics.json, per_case.csv and overlays.png of the test cases.
 
     Everything is measured at the training resolution. What was padded to keep an image's aspect
-    counts as the background that it is, and as a part of the picture where a diagonal is taken.
+    counts as the background that it is, and as a part of the image where a diagonal is taken.
     Where the aspect was not kept, a pixel is a training pixel all the same, whatever it covers;
     distances in mm know its height and width.
 
@@ -85,8 +85,8 @@ def evaluate_segmenter(
         NonFiniteError: The segmenter answered with infinity or nan.
         StorageError: A file could not be written.
     """
-    for name, cases in (("test", split.test), ("training", split.train_and_val)):
-        if not cases:
+    for name, indices in (("test", split.test), ("training", split.train_and_val)):
+        if not indices:
             raise DataError(
                 "An evaluation must have at least one test case and one training case.",
                 received=f"no {name} case",
@@ -115,10 +115,10 @@ def evaluate_segmenter(
         }
 
     write_text(workdir / "per_case.csv", _per_case_table(cases, columns))
-    picture = _overlays_of_extremes(
+    decoded = _overlays_of_extremes(
         images, labels, predictions, columns["mean_iou"], cases, class_names
     )
-    save_png(workdir / "overlays.png", picture)
+    save_png(workdir / "overlays.png", decoded)
     # Last: where the figures stand, the rest stands too.
     write_text(workdir / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return metrics

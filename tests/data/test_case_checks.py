@@ -53,19 +53,19 @@ def seams():
 def test_eighty_clean_phantoms_have_no_issue(domain):
     phantoms = make_phantoms(64, 80, 0, domain)
     for case in phantoms.cases:
-        picture, masks = case.read()
-        check_sizes(picture, masks, case)
-        assert check_image(picture, case) == []
+        decoded, masks = case.read()
+        check_sizes(decoded, masks, case)
+        assert check_image(decoded, case) == []
         checked, issues = check_masks(masks, case, phantoms)
         assert issues == []
         np.testing.assert_array_equal(checked, masks)
 
 
 def test_masks_of_another_size_are_refused_with_both_sizes():
-    picture = DecodedImage(np.zeros((64, 48, 1), np.uint8), 255.0)
-    check_sizes(picture, np.zeros((2, 64, 48), bool), CASE)
+    decoded = DecodedImage(np.zeros((64, 48, 1), np.uint8), 255.0)
+    check_sizes(decoded, np.zeros((2, 64, 48), bool), CASE)
     with pytest.raises(DataError) as caught:
-        check_sizes(picture, np.zeros((2, 48, 64), bool), CASE)
+        check_sizes(decoded, np.zeros((2, 48, 64), bool), CASE)
     assert "mask 64x48, image 48x64" in str(caught.value.received)
 
 
@@ -77,8 +77,8 @@ def test_contrast_is_measured_against_white(deviation, found, dtype, maximum):
     # Half the pixels lie as far above the mean as the other half below; the limit is 5.1 of 255.
     pixels = np.full((8, 8, 1), 100 - deviation)
     pixels[::2] = 100 + deviation
-    picture = DecodedImage((pixels * (maximum // 255)).astype(dtype), maximum)
-    issues = check_image(picture, CASE)
+    decoded = DecodedImage((pixels * (maximum // 255)).astype(dtype), maximum)
+    issues = check_image(decoded, CASE)
     assert {issue.kind: issue.is_fatal for issue in issues} == found
 
 

@@ -56,19 +56,19 @@ def known_to_be_broken(case, _):
     return broken
 
 
-def copy_of(index, alter=lambda picture: picture):
+def copy_of(index, alter=lambda decoded: decoded):
     def change(case, cases):
         def read():
-            picture, masks = cases[index].read()
-            return alter(picture), masks
+            decoded, masks = cases[index].read()
+            return alter(decoded), masks
 
         return dataclasses.replace(case, read=read)
 
     return change
 
 
-def darker(picture):
-    return dataclasses.replace(picture, pixels=picture.pixels // 2)
+def darker(decoded):
+    return dataclasses.replace(decoded, pixels=decoded.pixels // 2)
 
 
 def emptied(masks, *organs):
@@ -89,14 +89,14 @@ def overlapping(masks):
     return masks
 
 
-def deep(picture, masks):
-    return DecodedImage(picture.pixels.astype(np.float32), None), masks
+def deep(decoded, masks):
+    return DecodedImage(decoded.pixels.astype(np.float32), None), masks
 
 
 # The change of case 3, the kind that it must lead to, and whether that is fatal.
 FAULTS = {
     "unreadable": (unreadable, True),
-    "size_mismatch": (with_read(lambda picture, masks: (picture, masks[:, 1:])), True),
+    "size_mismatch": (with_read(lambda decoded, masks: (decoded, masks[:, 1:])), True),
     "channels": (
         with_read(lambda p, m: (DecodedImage(np.repeat(p.pixels, 3, axis=2), 255.0), m)),
         True,

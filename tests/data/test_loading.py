@@ -19,7 +19,7 @@ SIZE = 8
 PREPARATION = Preparation(SIZE, None)
 
 
-def picture(seed=0, shape=(16, 16, 1), maximum=255, dtype=np.uint8, spacing=None):
+def decoded(seed=0, shape=(16, 16, 1), maximum=255, dtype=np.uint8, spacing=None):
     pixels = np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)
     return DecodedImage(pixels, maximum, spacing)
 
@@ -35,7 +35,7 @@ def make_case(name, image=None, organs=None, error=None):
     def read():
         if error is not None:
             raise error
-        made = picture(seed=sum(map(ord, name))) if image is None else image
+        made = decoded(seed=sum(map(ord, name))) if image is None else image
         return made, masks() if organs is None else organs
 
     return Case(name, name, read)
@@ -71,7 +71,7 @@ def test_cases_are_read_side_by_side_and_not_all_at_once():
         event.wait(0.02)
         with lock:
             running.pop()
-        return picture(), masks()
+        return decoded(), masks()
 
     event = threading.Event()
     cases = [Case(f"{index}", f"{index}", slowly) for index in range(20)]
@@ -83,22 +83,22 @@ def test_cases_are_read_side_by_side_and_not_all_at_once():
 
 
 def test_a_pixel_size_follows_the_resizing():
-    wide = picture(shape=(16, 32, 1), spacing=(0.5, 0.25))
+    wide = decoded(shape=(16, 32, 1), spacing=(0.5, 0.25))
     data = load(collect(make_case("a", wide, masks((16, 32)))), PREPARATION)
     np.testing.assert_array_equal(data.pixel_sizes, [[1.0, 1.0]])
 
 
 def test_a_deeper_image_is_brought_to_the_range_of_the_first():
-    deep = DecodedImage(picture().pixels.astype(np.uint16) * 257, 65535)
-    data = load(collect(make_case("a", picture()), make_case("b", deep)), PREPARATION)
+    deep = DecodedImage(decoded().pixels.astype(np.uint16) * 257, 65535)
+    data = load(collect(make_case("a", decoded()), make_case("b", deep)), PREPARATION)
     np.testing.assert_allclose(data.images[1], data.images[0], rtol=1e-6)
     pixels = match_range(deep, 255)
-    np.testing.assert_allclose(pixels, picture().pixels, rtol=1e-6)
+    np.testing.assert_allclose(pixels, decoded().pixels, rtol=1e-6)
     assert pixels.dtype == np.float32
 
 
 def test_intensities_without_bounds_need_a_normalization():
-    unbounded = picture(maximum=None, dtype=np.float32)
+    unbounded = decoded(maximum=None, dtype=np.float32)
     collection = collect(dataclasses.replace(make_case("a", unbounded), files=("a.nii",)))
     with pytest.raises(ConfigurationError, match="--normalization=range") as caught:
         load(collection, PREPARATION)
@@ -122,8 +122,8 @@ BROKEN = DataError("A file can be read.", received="damaged", file="broken.png")
 FAULTY = {
     "unreadable": make_case("x", error=BROKEN),
     "size_mismatch": make_case("x", organs=masks((16, 15))),
-    "channels": make_case("x", picture(shape=(16, 16, 3))),
-    "range": make_case("x", picture(maximum=None, dtype=np.float32)),
+    "channels": make_case("x", decoded(shape=(16, 16, 3))),
+    "range": make_case("x", decoded(maximum=None, dtype=np.float32)),
     "constant": make_case("x", DecodedImage(np.full((16, 16, 1), 9, np.uint8), 255)),
 }
 
@@ -206,7 +206,7 @@ def test_masks_of_two_sizes_are_no_unreadable_file(tmp_path):
     for name, size in (("upper", 16), ("lower", 15)):
         write_mask(tmp_path / f"{name}.png", np.eye(size, dtype=bool))
     paths = [tmp_path / "upper.png", tmp_path / "lower.png"]
-    case = Case("x", "x", lambda: (picture(), read_masks(paths, plane=0)))
+    case = Case("x", "x", lambda: (decoded(), read_masks(paths, plane=0)))
     (reading,) = read_cases(collect(case), Preparation(SIZE, 255))
     (issue,) = reading.issues
     assert (issue.kind, issue.is_fatal) == ("size_mismatch", True)
@@ -216,7 +216,7 @@ def test_masks_of_two_sizes_are_no_unreadable_file(tmp_path):
 def test_what_preparing_loses_is_heeded():
     windowed = Preparation(SIZE, None, normalization="window", window=(250.0, 255.0))
     with pytest.raises(DataError, match="x: every pixel is 0 once prepared"):
-        load(collect(make_case("x", picture())), windowed)
+        load(collect(make_case("x", decoded())), windowed)
     tiny = masks()
     tiny[1] = False
     tiny[1, 12, 12] = True

@@ -54,7 +54,7 @@ def make_image(
     intensity_maximum: float | None = None,
     spacing: tuple[float, float] | None = None,
 ) -> DecodedImage:
-    """Makes a picture of decoded values: 8 and 16 bits stay, all other numbers become float32.
+    """Makes an image of decoded values: 8 and 16 bits stay, all other numbers become float32.
 
     Args:
         values: (H, W) or (H, W, C), real numbers.

@@ -33,7 +33,7 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 _MAXIMUM_INFLATED = 2**28
-"""Twice `picture.MAXIMUM_VALUES` of 16 bits; a few kilobytes can inflate to any size."""
+"""Twice `decoded_image.MAXIMUM_VALUES` of 16 bits; a few kilobytes can inflate to any size."""
 
 _CONVERT = "Export the image again, as a grey image of one frame with 8 or 16 bits."
 

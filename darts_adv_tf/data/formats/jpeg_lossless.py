@@ -166,7 +166,7 @@ def _decode_differences(data: bytes, num_values: int, codes: _Codes) -> np.ndarr
         steps = steps_of[heads.ravel()].tolist()
 
         bit, num_bits = start_bit, 8 * _CHUNK_BYTES
-        starts = []
+        starts: list[int] = []
         num_left = num_values - num_read
         while bit < num_bits and len(starts) < num_left:
             step = steps[bit]

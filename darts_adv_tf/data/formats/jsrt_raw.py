@@ -21,7 +21,7 @@ SPACING_MM = 0.175
 def read_jsrt_raw(path: str | Path) -> DecodedImage:
     """Decodes a `.IMG` file: no header, 2048 x 2048 big-endian uint16, 12 bits of them used.
 
-    A high number is a high optical density, that is a dark place on the film, so the picture is
+    A high number is a high optical density, that is a dark place on the film, so the image is
     inverted. Seven of the released images hold numbers far above 4095 (JPCLN031, 037, 078, 083,
     094, 117 and 122), which are clipped.
 

@@ -13,7 +13,7 @@ import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -42,9 +42,9 @@ _MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 
 # Patient axes of the canonical orientation, each rising in this direction.
 _RIGHT, _ANTERIOR, _SUPERIOR = range(3)
-# Pictures show the patient's left on the right, and the back or the feet below; so columns and
-# rows run against the first two, and against the third one where it lies in the picture.
-_PICTURE_SIGN = -1
+# Images show the patient's left on the right, and the back or the feet below; so columns and
+# rows run against the first two, and against the third one where it lies in the image.
+_IMAGE_SIGN = -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class _Volume:
         slice_axis: The stored axis along which slices are numbered.
         row_axis: The stored axis along which rows follow each other.
         column_axis: The stored axis along which columns follow each other.
-        reversed_axes: Stored axes that run against the picture, or the numbering of slices.
+        reversed_axes: Stored axes that run against the image, or the numbering of slices.
         spacing: Height and width of a pixel in mm, or None.
     """
 
@@ -160,7 +160,7 @@ def _scale(values: np.ndarray, volume: _Volume) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _open(path: str | Path) -> Iterator[tuple[BinaryIO, bool]]:
+def _open(path: str | Path) -> Iterator[tuple[io.BufferedIOBase, bool]]:
     """Opens a file and, where it is compressed, inflates it on reading; whether it is, too."""
     import_medical("nibabel")
     with open_to_decode(path, "a NIfTI image", MAXIMUM_VOLUME_BYTES) as stream:
@@ -173,7 +173,7 @@ def _open(path: str | Path) -> Iterator[tuple[BinaryIO, bool]]:
             yield inflating, True
 
 
-def _read_header(stream: BinaryIO, path: str | Path) -> _Volume:
+def _read_header(stream: io.BufferedIOBase, path: str | Path) -> _Volume:
     nibabel = import_medical("nibabel")
     head = stream.read(max(_HEADER_BYTES))
     byte_counts = {int.from_bytes(head[:4], order) for order in ("little", "big")}
@@ -189,15 +189,16 @@ def _read_header(stream: BinaryIO, path: str | Path) -> _Volume:
             file=path,
             remedy="Convert the pair of files to one .nii file.",
         )
-    shape = tuple(int(size) for size in header.get_data_shape())
+    sizes = [int(size) for size in header.get_data_shape()]
     # Sizes of 1 at the end say nothing.
-    while len(shape) > 2 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) == 5 and shape[3] == 1:
-        shape = (*shape[:3], shape[4])
-    if not 2 <= len(shape) <= 4:
-        raise ValueError(f"{len(shape)} axes, where an image has 2 to 4")
-    shape = (*shape, 1, 1)[:4]
+    while len(sizes) > 2 and sizes[-1] == 1:
+        del sizes[-1]
+    if len(sizes) == 5 and sizes[3] == 1:
+        del sizes[3]
+    if not 2 <= len(sizes) <= 4:
+        raise ValueError(f"{len(sizes)} axes, where an image has 2 to 4")
+    num_x, num_y, num_z, num_channels = [*sizes, 1, 1][:4]
+    shape = num_x, num_y, num_z, num_channels
     dtype = header.get_data_dtype()
     if dtype.kind not in "uif" or dtype.itemsize > 8:
         raise ValueError(f"pixels of the kind {dtype}, which are no real numbers of up to 64 bits")
@@ -233,7 +234,7 @@ def _read_header(stream: BinaryIO, path: str | Path) -> _Volume:
 
 
 def _orient(affine: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, frozenset[int]]:
-    """Finds which stored axis is which of the picture's.
+    """Finds which stored axis is which of the image's.
 
     Returns:
         The axes of slices, rows and columns, and those that run the other way.
@@ -248,14 +249,14 @@ def _orient(affine: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, 
     column_axis, row_axis = sorted(
         (axis for axis in range(3) if axis != slice_axis), key=lambda axis: patient_axes[axis]
     )
-    wanted = {slice_axis: 1, row_axis: _PICTURE_SIGN, column_axis: _PICTURE_SIGN}
+    wanted = {slice_axis: 1, row_axis: _IMAGE_SIGN, column_axis: _IMAGE_SIGN}
     reversed_axes = frozenset(
         axis for axis, direction in wanted.items() if orientation[axis, 1] != direction
     )
     return slice_axis, row_axis, column_axis, reversed_axes
 
 
-def _spacing(header: object, row_axis: int, column_axis: int) -> tuple[float, float] | None:
+def _spacing(header: Any, row_axis: int, column_axis: int) -> tuple[float, float] | None:
     unit = header.get_xyzt_units()[0]
     # Without a unit, millimetres are what everybody writes.
     scale = _MM.get(unit, 1.0)
@@ -297,7 +298,7 @@ def _read_slice(path: str | Path, slice_index: int) -> tuple[_Volume, np.ndarray
     return volume, np.ascontiguousarray(values)
 
 
-def _take(stream: BinaryIO, volume: _Volume, index: int) -> np.ndarray:
+def _take(stream: io.BufferedIOBase, volume: _Volume, index: int) -> np.ndarray:
     """Reads plane by plane, so that memory holds a plane beside the slice, and no volume.
 
     Returns:
@@ -327,7 +328,7 @@ def _take(stream: BinaryIO, volume: _Volume, index: int) -> np.ndarray:
     return taken if axes == [volume.row_axis, volume.column_axis] else taken.swapaxes(0, 1)
 
 
-def _inflate(stream: BinaryIO, end: int) -> bytes:
+def _inflate(stream: io.BufferedIOBase, end: int) -> bytes:
     stream.seek(0)
     content = stream.read(end)
     if len(content) < end:
@@ -336,7 +337,7 @@ def _inflate(stream: BinaryIO, end: int) -> bytes:
     return content
 
 
-def _read_to_the_end(stream: BinaryIO) -> None:
+def _read_to_the_end(stream: io.BufferedIOBase) -> None:
     """Reads what is left of a compressed file: its checksum comes last."""
     num_left = _MAXIMUM_TRAILING
     while content := stream.read(_CHUNK):

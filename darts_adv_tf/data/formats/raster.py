@@ -1,6 +1,6 @@
 """PNG, JPEG, TIFF, BMP and GIF, decoded by Pillow.
 
-Pillow raises on files that end early, where OpenCV returns half a picture and writes to the
+Pillow raises on files that end early, where OpenCV returns half an image and writes to the
 terminal. Only 16-bit colour, which Pillow reduces to 8 bits without a word, goes to OpenCV, once
 Pillow has found the file whole.
 
@@ -87,7 +87,7 @@ def read_raster(path: str | Path) -> DecodedImage:
             integers that float32 cannot hold, numbers that are not finite.
     """
     with open_to_decode(path, _KIND) as stream:
-        return _to_picture(_load(stream.read(), path), path)
+        return _to_image(_load(stream.read(), path), path)
 
 
 def read_mask(path: str | Path) -> np.ndarray:
@@ -99,15 +99,15 @@ def read_mask(path: str | Path) -> np.ndarray:
     Raises:
         DataError: As `read_raster`, and where the image is coloured or its numbers have no maximum.
     """
-    picture = read_raster(path)
-    if picture.pixels.shape[2] != 1 or picture.intensity_maximum is None:
+    decoded = read_raster(path)
+    if decoded.pixels.shape[2] != 1 or decoded.intensity_maximum is None:
         raise DataError(
             "A mask must be grey, with 8 or 16 bits.",
-            received=f"{picture.pixels.dtype}, {picture.pixels.shape[2]} channel(s)",
+            received=f"{decoded.pixels.dtype}, {decoded.pixels.shape[2]} channel(s)",
             file=path,
             remedy="Convert the mask to 8-bit grey.",
         )
-    return picture.pixels[:, :, 0] >= (picture.intensity_maximum + 1) / 2
+    return decoded.pixels[:, :, 0] >= (decoded.intensity_maximum + 1) / 2
 
 
 def read_index_mask(path: str | Path) -> np.ndarray:
@@ -131,12 +131,12 @@ def read_index_mask(path: str | Path) -> np.ndarray:
             raise _refusal("a TIFF that stores white as zero", path)
         if loaded.image.mode in ("P", "1"):
             return np.asarray(loaded.image).astype(np.uint8)
-        picture = _to_picture(loaded, path)
-        labels = picture.pixels[:, :, 0]
+        decoded = _to_image(loaded, path)
+        labels = decoded.pixels[:, :, 0]
         if loaded.raw_mode in ("L;2", "L;4"):
             # Pillow has stretched 0..3 and 0..15 to 0..255.
             labels = labels // (255 // (2 ** int(loaded.raw_mode[-1]) - 1))
-        if picture.pixels.shape[2] != 1:
+        if decoded.pixels.shape[2] != 1:
             raise _refusal("colours", path)
         if labels.dtype == np.float32 and loaded.image.mode == "F":
             raise _refusal("floating-point numbers", path)
@@ -172,12 +172,12 @@ def _load(content: bytes, path: str | Path) -> _Loaded:
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     image.load()
     _refuse_pages(content, path)
+    upright: Image.Image = image
     # Pillow itself turns TIFF files on loading.
     if orientation != 1 and image.format != "TIFF":
-        turned = ImageOps.exif_transpose(image)
-        turned.format = image.format
-        image = turned
-    return _Loaded(image, raw_mode, orientation, content)
+        upright = ImageOps.exif_transpose(image)
+        upright.format = image.format
+    return _Loaded(upright, raw_mode, orientation, content)
 
 
 def _silence_pillow() -> None:
@@ -208,7 +208,7 @@ def _refuse_pages(content: bytes, path: str | Path) -> None:
     )
 
 
-def _to_picture(loaded: _Loaded, path: str | Path) -> DecodedImage:
+def _to_image(loaded: _Loaded, path: str | Path) -> DecodedImage:
     image = loaded.image
     mode = image.mode
     if mode == "1":

@@ -1,4 +1,4 @@
-"""One way to read a picture of any format: the file's content says which it is."""
+"""One way to read an image of any format: the file's content says which it is."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ from darts_adv_tf.system.errors import DataError
 JSRT_SUFFIXES = (".img",)
 
 IMAGE_SUFFIXES = (*RASTER_SUFFIXES, *DICOM_SUFFIXES, *NIFTI_SUFFIXES, *JSRT_SUFFIXES)
-"""Endings of names, in lower case, under which pictures are looked for in folders."""
+"""Endings of names, in lower case, under which images are looked for in folders."""
 
 _RASTER_HEADS = (
     b"\x89PNG\r\n\x1a\n",
@@ -37,12 +37,12 @@ _HEAD_BYTES = 132
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file's name ends as those of pictures do."""
+    """Whether a file's name ends as those of images do."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def read_image(path: str | Path) -> DecodedImage:
-    """Decodes a picture of any format.
+    """Decodes an image of any format.
 
     DICOM and the raster formats are known by their first bytes, under whatever name; NIfTI, raw
     images of JSRT and DICOM files without a beginning of their own by the name's ending.
@@ -53,7 +53,7 @@ def read_image(path: str | Path) -> DecodedImage:
         ConfigurationError: The package for the format is not installed.
     """
     name = os.fsdecode(path).lower()
-    with open_to_decode(path, "a picture", MAXIMUM_VOLUME_BYTES) as stream:
+    with open_to_decode(path, "an image", MAXIMUM_VOLUME_BYTES) as stream:
         head = stream.read(_HEAD_BYTES)
         num_bytes = os.fstat(stream.fileno()).st_size
     # First, since what comes before the mark of DICOM may be the head of a TIFF.

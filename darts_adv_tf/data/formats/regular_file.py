@@ -1,18 +1,18 @@
 """Opening a file that may be anything, and turning every failure to decode it into one error."""
 
 import contextlib
+import io
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from darts_adv_tf.system.errors import DataError, UserError
 
 MAXIMUM_BYTES = 2**29
-"""Half a GiB: above any single picture of `picture.MAXIMUM_VALUES` values in 8 or 16 bits.
+"""Half a GiB: above any single image of `decoded_image.MAXIMUM_VALUES` values in 8 or 16 bits.
 
-A decoder reads a picture's file whole; volumes, which it reads slice by slice, may be larger.
+A decoder reads an image's file whole; volumes, which it reads slice by slice, may be larger.
 """
 
 _LONGEST_CAUSE = 300
@@ -21,10 +21,10 @@ _LONGEST_CAUSE = 300
 @contextlib.contextmanager
 def open_to_decode(
     path: str | Path, kind: str, maximum_bytes: int = MAXIMUM_BYTES
-) -> Iterator[BinaryIO]:
+) -> Iterator[io.BufferedReader]:
     """Opens a file; whatever goes wrong with it until the end of the block is a `DataError`.
 
-    Libraries that decode pictures raise nearly every exception there is on damaged files:
+    Libraries that decode images raise nearly every exception there is on damaged files:
     struct.error, KeyError, RecursionError and MemoryError among them. So all of them are taken
     here, and kept as the cause of the error that is raised instead. Errors of our own pass.
 

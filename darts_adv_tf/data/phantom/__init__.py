@@ -2,7 +2,7 @@
 
 Each case is a chest of its own. Lungs and heart come from a statistical shape model fitted to real
 masks (`shape_model`); ribs, spine, vessels and the rest are drawn around them (`anatomy`), their
-thicknesses added up (`attenuation`), and the picture taken as one of two domains takes it
+thicknesses added up (`attenuation`), and the image taken as one of two domains takes it
 (`exposure`). docs/phantom.md shows both domains and compares them with real radiographs.
 """
 

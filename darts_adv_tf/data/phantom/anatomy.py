@@ -182,7 +182,7 @@ def bowel_gas(rng: np.random.Generator, left_dome: np.ndarray) -> list[np.ndarra
 
 
 def monitor_leads(rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Three wires that leave the picture, and the electrodes in which they end."""
+    """Three wires that leave the image, and the electrodes in which they end."""
     wires, electrodes = [], []
     for place in ((-0.75, 0.20), (0.75, 0.20), (0.60, 0.95)):
         end = np.array(place) + rng.normal(0.0, 0.08, 2)

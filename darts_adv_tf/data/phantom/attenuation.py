@@ -55,7 +55,7 @@ class Thickness:
             thickness += 3.0 * self._part(wires, 0.001) + 1.5 * self._part(electrodes, 0.002)
         return np.maximum(thickness, 0.0)
 
-    def _part(self, contours: Sequence[np.ndarray], sigma: float) -> np.ndarray:
+    def _part(self, contours: Sequence[np.ndarray] | np.ndarray, sigma: float) -> np.ndarray:
         """A layer of parts given in coordinates of the chest, with soft borders."""
         layer = self._canvas.fill(*(self._frame.place(contour) for contour in contours))
         return self._canvas.blur(layer, sigma)

@@ -1,6 +1,6 @@
 """A drawing plane for layers that add up to a radiograph.
 
-Shapes: P points, S the side of the picture, R the side of the canvas.
+Shapes: P points, S the side of the image, R the side of the canvas.
 """
 
 import cv2
@@ -11,13 +11,13 @@ _SUBPIXEL_BITS = 8
 
 
 class Canvas:
-    """A plane that is finer than a small picture, so that thin parts keep their strength.
+    """A plane that is finer than a small image, so that thin parts keep their strength.
 
     Layers are float32 (R, R); R is a multiple of S. Lengths and coordinates are fractions of the
-    picture, so the same calls draw the same at every size.
+    image, so the same calls draw the same at every size.
 
     Args:
-        image_size: The side S of the picture, in pixels.
+        image_size: The side S of the image, in pixels.
     """
 
     def __init__(self, image_size: int):

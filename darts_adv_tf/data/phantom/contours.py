@@ -40,7 +40,10 @@ def ribbon(curves: np.ndarray, half_width: float | np.ndarray) -> np.ndarray:
 
 
 def ellipse(
-    centre: tuple[float, float], half_width: float, half_height: float, angle: float = 0.0
+    centre: tuple[float, float] | np.ndarray,
+    half_width: float,
+    half_height: float,
+    angle: float = 0.0,
 ) -> np.ndarray:
     """Returns the contour of an ellipse turned by `angle` radians."""
     along = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)

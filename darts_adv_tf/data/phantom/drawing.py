@@ -1,6 +1,6 @@
-"""One case of the phantom: a chest, its picture and its labels.
+"""One case of the phantom: a chest, its image and its labels.
 
-Shapes: S the side of the picture, R the side of the canvas on which it is drawn.
+Shapes: S the side of the image, R the side of the canvas on which it is drawn.
 """
 
 import cv2
@@ -21,7 +21,7 @@ def draw_case(
     """Draws one case.
 
     The chest depends on seed and index alone. A domain changes how it stands before the machine,
-    and how the picture is taken.
+    and how the image is taken.
 
     Args:
         image_size: The side S, in pixels, `SMALLEST_IMAGE_SIZE` or more.
@@ -39,13 +39,13 @@ def draw_case(
     )
     setting = draw_setting(setting_rng, domain)
     chest = chest_shapes().draw(shape_rng, setting.pose_spread).turned(setting.rotation)
-    # Nobody takes a picture that cuts off a lung, if it can be helped.
+    # Nobody takes an image that cuts off a lung, if it can be helped.
     chest = chest.brought_inside()
     setting = setting.with_field_around(chest.points)
 
     canvas = Canvas(image_size)
     left, right, heart = (canvas.fill(chest.outline(organ)) for organ in ORGANS)
-    # The heart lies over the lungs, in the labels as in the picture.
+    # The heart lies over the lungs, in the labels as in the image.
     organs = [
         _largest_part(layer) for layer in (left * (1.0 - heart), right * (1.0 - heart), heart)
     ]
@@ -64,7 +64,8 @@ def _label(organs: list[np.ndarray], image_size: int) -> np.ndarray:
         image_size: S.
     """
     shares = dict(zip(ORGANS, (shrink(layer, image_size) for layer in organs), strict=True))
-    shares["background"] = 1.0 - sum(shares.values())
+    left, right, heart = shares.values()
+    shares["background"] = 1.0 - (left + right + heart)
     # The first of the largest wins.
     order = (*PRIORITY, "background")
     winner = np.argmax([shares[name] for name in order], axis=0)

@@ -2,9 +2,9 @@
 
 `uniform` is one well kept machine, as in a set from one hospital: exposure, noise and marker vary
 little. `mixed` is many hospitals: exposures from faint to burnt out, scatter, noise, borders of
-collimation, markers of all kinds, turned patients, pictures taken at the bed.
+collimation, markers of all kinds, turned patients, images taken at the bed.
 
-Shapes: S the side of the picture, R the side of the canvas.
+Shapes: S the side of the image, R the side of the canvas.
 """
 
 import dataclasses
@@ -31,15 +31,15 @@ _LETTERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """How one picture was taken.
+    """How one image was taken.
 
     Attributes:
-        rotation: Of the patient in the picture, in radians, on top of the shape model's.
+        rotation: Of the patient in the image, in radians, on top of the shape model's.
         pose_spread: Multiplies the deviations of place and size.
         blades_inwards: How far the shoulder blades lie over the lungs.
         has_leads: Whether wires of a monitor cross the chest, as at the bed.
         scatter: Scattered rays, as a fraction of the direct ones.
-        sharpness: Standard deviation of the machine's blur, a fraction of the picture.
+        sharpness: Standard deviation of the machine's blur, a fraction of the image.
         gamma: Exponent of the tone curve.
         darkest, contrast: The stored value of the thinnest part, and the range up to the thickest,
             fractions of the largest value. More than 1 in all burns out.
@@ -49,7 +49,7 @@ class Setting:
         marker_place, marker_height, marker_has_box: Its upper left corner, its size, and whether
             it stands on black.
         collimation: Widths of the black borders left, top, right and bottom, fractions of the
-            picture.
+            image.
     """
 
     rotation: float
@@ -70,14 +70,14 @@ class Setting:
     collimation: tuple[float, float, float, float]
 
     def with_field_around(self, points: np.ndarray) -> "Setting":
-        """The same setting with black borders that leave the points (P, 2) in the picture."""
+        """The same setting with black borders that leave the points (P, 2) in the image."""
         nearest = np.concatenate([points.min(axis=0), 1.0 - points.max(axis=0)]) - 0.01
         collimation = np.clip(self.collimation, 0.0, np.maximum(nearest, 0.0))
         return dataclasses.replace(self, collimation=tuple(collimation))
 
 
 def draw_setting(rng: np.random.Generator, domain: str) -> Setting:
-    """Draws how a picture of a domain was taken."""
+    """Draws how an image of a domain was taken."""
     return {"uniform": _one_machine, "mixed": _many_hospitals}[domain](rng)
 
 
@@ -134,12 +134,12 @@ def expose(
     image_size: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Returns the picture, uint8 (S, S): dense parts bright, air dark.
+    """Returns the image, uint8 (S, S): dense parts bright, air dark.
 
     Args:
         thickness: float32 (R, R), in centimetres of water.
         canvas: The one it was drawn on.
-        setting: How the picture is taken.
+        setting: How the image is taken.
         image_size: S.
         rng: Draws the noise, one number a pixel.
     """

@@ -1,4 +1,4 @@
-"""Where in the picture a chest lies: a map from coordinates of the chest, fitted to its lungs.
+"""Where in the image a chest lies: a map from coordinates of the chest, fitted to its lungs.
 
 Coordinates of the chest: (0, 0) is the midline at the height of the lungs' apices, (1, y) the chest
 wall on the viewer's right (the patient's left), y = 1 the height of the costophrenic angles.
@@ -15,7 +15,7 @@ class ChestFrame:
     """The coordinates of one chest.
 
     Args:
-        chest: The contours, in fractions of the picture.
+        chest: The contours, in fractions of the image.
     """
 
     def __init__(self, chest: Chest):
@@ -30,11 +30,11 @@ class ChestFrame:
         self._walls = {side: self.locate(wall) for side, wall in walls.items()}
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """From the chest's coordinates to fractions of the picture, (P, 2)."""
+        """From the chest's coordinates to fractions of the image, (P, 2)."""
         return points @ self._matrix.T + self._origin
 
     def locate(self, points: np.ndarray) -> np.ndarray:
-        """From fractions of the picture to the chest's coordinates, (P, 2)."""
+        """From fractions of the image to the chest's coordinates, (P, 2)."""
         return np.linalg.solve(self._matrix, (points - self._origin).T).T
 
     def wall(self, side: int, height: np.ndarray | float) -> np.ndarray:

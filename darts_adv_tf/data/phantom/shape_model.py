@@ -5,7 +5,7 @@ fits them to masks. A chest is a set of points on the organs' contours: the mean
 vary together as they did in the cases (a point distribution model, Cootes et al., Computer Vision
 and Image Understanding 61(1), 1995), at a place and a size drawn beside them.
 
-Shapes: P points, M modes. Coordinates are fractions of the picture's width and height, x to the
+Shapes: P points, M modes. Coordinates are fractions of the image's width and height, x to the
 viewer's right, y downwards.
 """
 
@@ -57,13 +57,13 @@ class Chest:
         return np.concatenate([spline(self._chain(piece)) for piece in _OUTLINES[organ]])
 
     def turned(self, angle: float) -> "Chest":
-        """This chest turned clockwise about the middle of the picture, by radians."""
+        """This chest turned clockwise about the middle of the image, by radians."""
         cosine, sine = np.cos(angle), np.sin(angle)
         points = (self.points - 0.5) @ np.array([[cosine, sine], [-sine, cosine]]) + 0.5
         return dataclasses.replace(self, points=points)
 
     def brought_inside(self) -> "Chest":
-        """This chest, moved into the picture as far as it lies outside; too large, centred."""
+        """This chest, moved into the image as far as it lies outside; too large, centred."""
         low, high = self.points.min(axis=0), self.points.max(axis=0)
         inside = np.maximum(0.0, -low) - np.maximum(0.0, high - 1.0)
         shift = np.where(high - low <= 1.0, inside, 0.5 - (low + high) / 2)

@@ -19,8 +19,8 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 import numpy as np
 
@@ -62,7 +62,11 @@ def find_chexmask(data_dir: Path) -> Collection:
     require_folders((data_dir,), "--data_dir must name a folder.", _REMEDY)
     tables = files_below(data_dir, (".csv",))
     images = _by_stem(files_below(data_dir, IMAGE_SUFFIXES))
-    cases, without_image, unreliable, named, num_tables = [], [], [], set(), 0
+    cases: list[Case] = []
+    without_image: list[str] = []
+    unreliable: list[str] = []
+    named: set[Path | None] = set()
+    num_tables = 0
 
     def make(
         name: str, image: Path, table: Path, offset: int, row: Sequence[str], columns: _Columns
@@ -163,7 +167,7 @@ class _Columns:
         return row[self.patient].strip() or None if self.patient is not None else None
 
 
-def _read_records(stream: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+def _read_records(stream: BufferedReader) -> Iterator[tuple[int, list[str]]]:
     """Yields each row with the place in bytes where it begins; a row may have several lines."""
     csv.field_size_limit(_LONGEST_FIELD)
     place = stream.tell()
@@ -192,7 +196,9 @@ def _read_records(stream: BinaryIO) -> Iterator[tuple[int, list[str]]]:
 def _by_stem(paths: Sequence[Path]) -> dict[str, list[Path]]:
     images: dict[str, list[Path]] = {}
     for path in paths:
-        images.setdefault(stem_of(path.name, IMAGE_SUFFIXES), []).append(path)
+        stem = stem_of(path.name, IMAGE_SUFFIXES)
+        if stem is not None:
+            images.setdefault(stem, []).append(path)
     return images
 
 

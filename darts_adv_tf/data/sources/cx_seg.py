@@ -77,7 +77,7 @@ def _find_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[DataIssue, ..
 
 
 def _find_full_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[DataIssue, ...]]:
-    cases = []
+    cases: list[Case] = []
     folders = _patient_folders(data_dir)
     for folder in folders:
         masks = {organ: folder / f"{organ}.png" for organ in chest.ORGANS}

@@ -53,7 +53,7 @@ def find_decathlon(data_dir: Path) -> Collection:
             for plane_name, plane in find_planes(name, [image, label])
         ]
 
-    cases = []
+    cases: list[Case] = []
     for entry in description.sequence("training"):
         if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
             raise description.refuse(
@@ -124,12 +124,12 @@ def _require_files(*paths: Path) -> None:
 def _read(
     image: Path, label: Path, plane: int, num_channels: int, meaning: IndexMeaning
 ) -> tuple[DecodedImage, np.ndarray]:
-    picture = read_plane(image, plane)
-    if picture.pixels.shape[-1] != num_channels:
+    decoded = read_plane(image, plane)
+    if decoded.pixels.shape[-1] != num_channels:
         raise DataError(
             f"A case must have the {num_channels} channel(s) that 'modality' names.",
-            received=f"{picture.pixels.shape[-1]} channel(s)",
+            received=f"{decoded.pixels.shape[-1]} channel(s)",
             file=image,
             remedy=f"Correct 'modality' in {FILE_NAME}, or restore the image.",
         )
-    return picture, meaning.read(label, plane)
+    return decoded, meaning.read(label, plane)

@@ -117,7 +117,7 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
             remedy=_REMEDY,
         )
     meaning = IndexMeaning.in_order(classes)
-    cases = []
+    cases: list[Case] = []
     for name, image in images.items():
         cases += cases_or_error(name, _make_cases, name, image, labels.get(name), meaning)
     without_image = [name for name in labels if name not in images]

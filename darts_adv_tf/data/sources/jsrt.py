@@ -63,15 +63,20 @@ def find_jsrt(data_dir: Path, classes: Sequence[str] | None = None) -> Collectio
         collection = find_cx_seg(data_dir, name="jsrt")
         if classes is not None:
             collection = collection.with_classes(classes)
-        folds = tuple(fold_of(case.name) for case in collection.cases)
-        return dataclasses.replace(collection, folds=folds if all(folds) else ())
+        folds = tuple(filter(None, (fold_of(case.name) for case in collection.cases)))
+        are_known = len(folds) == len(collection.cases)
+        return dataclasses.replace(collection, folds=folds if are_known else ())
     return _find_raw(data_dir, tuple(chest.ORGANS if classes is None else classes))
 
 
 def fold_of(name: str) -> str | None:
     """The fold in which SCR has a case: fold1 if its number is odd; None of other names."""
     match = _NAME.match(name.upper())
-    return None if match is None else "fold1" if int(match[1]) % 2 else "fold2"
+    return None if match is None else _fold_of_number(int(match[1]))
+
+
+def _fold_of_number(number: int) -> str:
+    return "fold1" if number % 2 else "fold2"
 
 
 def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
@@ -99,7 +104,7 @@ def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
             remedy=_REMEDY,
         )
     masks, folds = _find_masks(data_dir)
-    cases = []
+    cases: list[Case] = []
     for name, image in sorted(images.items()):
         of_case = {organ: masks.get((name, organ)) for organ in organs}
         cases += cases_or_error(name, _make_case, name, image, of_case)
@@ -110,7 +115,7 @@ def _find_raw(data_dir: Path, organs: tuple[str, ...]) -> Collection:
         cases=tuple(cases),
         priority=tuple(organ for organ in (*CLAVICLES, *chest.PRIORITY) if organ in organs),
         has_whole_organs=True,
-        folds=tuple(folds.get(case.name) or fold_of(case.name) for case in cases),
+        folds=tuple(folds.get(case.name) or _fold_of_number(int(case.name[-3:])) for case in cases),
         issues=left_out(without_image, "masks without an image"),
     )
 
@@ -147,14 +152,14 @@ def _make_case(name: str, image: Path, masks: dict[str, Path | None]) -> list[Ca
             file=image,
             remedy="Add the masks of SCR, or remove the image from the folder.",
         )
-    paths = list(masks.values())
+    paths = [path for path in masks.values() if path is not None]
     return [Case(name, name, partial(_read_raw, image, paths), (image, *paths))]
 
 
 def _read_raw(image: Path, paths: list[Path]) -> tuple[DecodedImage, np.ndarray]:
-    picture = read_jsrt_raw(image)
+    decoded = read_jsrt_raw(image)
     masks = read_masks(paths, plane=0)
-    height, width = picture.pixels.shape[:2]
+    height, width = decoded.pixels.shape[:2]
     if masks.shape[1:] == (height // 2, width // 2):
         masks = masks.repeat(2, axis=1).repeat(2, axis=2)
-    return picture, masks
+    return decoded, masks

@@ -51,7 +51,7 @@ def find_cases(
             [stem for stem in found if stem not in images], f"a mask of {organ} without an image"
         )
     )
-    cases = []
+    cases: list[Case] = []
     for stem, image in images.items():
         present = [found[stem] for found in masks.values() if stem in found]
         missing = {
@@ -94,5 +94,5 @@ def _make_cases(
 
 
 def _read(image: Path, masks: Sequence[Path], plane: int) -> tuple[DecodedImage, np.ndarray]:
-    picture = read_plane(image, plane)
-    return picture, read_masks(masks, plane, picture.pixels.shape[:2])
+    decoded = read_plane(image, plane)
+    return decoded, read_masks(masks, plane, decoded.pixels.shape[:2])

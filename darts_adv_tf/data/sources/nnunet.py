@@ -78,7 +78,7 @@ def find_nnunet(data_dir: Path) -> Collection:
             for plane_name, plane in find_planes(name, [*paths, label])
         ]
 
-    cases = []
+    cases: list[Case] = []
     for name, label in labels.items():
         cases += cases_or_error(name, make, name, label)
     unlabelled = sorted({stem[:-5] for stem in images} - set(labels))
@@ -144,52 +144,54 @@ def _channel_files(
 def _read(
     paths: tuple[Path, ...], label: Path, plane: int, num_channels: int, meaning: IndexMeaning
 ) -> tuple[DecodedImage, np.ndarray]:
-    pictures = [read_plane(path, plane) for path in paths]
-    if len(paths) == 1 < num_channels and pictures[0].pixels.shape[-1] == 1:
-        # A colour picture whose channels agree is decoded as a grey one.
-        pictures *= num_channels
-    picture = join_channels(pictures, paths)
-    if picture.pixels.shape[-1] != num_channels:
+    decoded_images = [read_plane(path, plane) for path in paths]
+    if len(paths) == 1 < num_channels and decoded_images[0].pixels.shape[-1] == 1:
+        # A colour image whose channels agree is decoded as a grey one.
+        decoded_images *= num_channels
+    decoded = join_channels(decoded_images, paths)
+    if decoded.pixels.shape[-1] != num_channels:
         raise DataError(
             f"A case must have the {num_channels} channel(s) that 'channel_names' names.",
-            received=f"{picture.pixels.shape[-1]} in {len(paths)} file(s)",
+            received=f"{decoded.pixels.shape[-1]} in {len(paths)} file(s)",
             file=paths[0],
             remedy="Correct 'channel_names' in dataset.json, or restore the image.",
         )
-    return picture, meaning.read(label, plane)
+    return decoded, meaning.read(label, plane)
 
 
-def join_channels(pictures: list[DecodedImage], paths: tuple[Path, ...]) -> DecodedImage:
-    """One picture (H, W, C) of several of the same size.
+def join_channels(decoded_images: list[DecodedImage], paths: tuple[Path, ...]) -> DecodedImage:
+    """One image (H, W, C) of several of the same size.
 
     Intensities of formats with different bounds are brought to the largest of them.
 
     Raises:
         DataError: They differ in size.
     """
-    if len(pictures) == 1:
-        return pictures[0]
-    first = pictures[0]
-    for picture, path in zip(pictures, paths * len(pictures), strict=False):
-        if picture.pixels.shape[:2] != first.pixels.shape[:2]:
+    if len(decoded_images) == 1:
+        return decoded_images[0]
+    first = decoded_images[0]
+    for decoded, path in zip(decoded_images, paths * len(decoded_images), strict=False):
+        if decoded.pixels.shape[:2] != first.pixels.shape[:2]:
             raise DataError(
                 "The channels of a case must have the same size.",
                 received="{1}x{0} beside {3}x{2} (width x height)".format(
-                    *picture.pixels.shape[:2], *first.pixels.shape[:2]
+                    *decoded.pixels.shape[:2], *first.pixels.shape[:2]
                 ),
                 file=path,
                 remedy="Resize the channel, or remove the case from the data set.",
             )
-    bounds = {picture.intensity_maximum for picture in pictures}
-    if len(bounds) == 1:
-        (bound,) = bounds
-        channels = [picture.pixels for picture in pictures]
-    elif None in bounds:
-        bound = None
-        channels = [picture.pixels.astype(np.float32) for picture in pictures]
+    bounds = [decoded.intensity_maximum for decoded in decoded_images]
+    known = [bound for bound in bounds if bound is not None]
+    if len(set(bounds)) == 1:
+        maximum = bounds[0]
+        channels = [decoded.pixels for decoded in decoded_images]
+    elif len(known) < len(bounds):
+        maximum = None
+        channels = [decoded.pixels.astype(np.float32) for decoded in decoded_images]
     else:
-        bound = max(bounds)
+        maximum = max(known)
         channels = [
-            picture.pixels * np.float32(bound / picture.intensity_maximum) for picture in pictures
+            decoded.pixels * np.float32(maximum / bound)
+            for decoded, bound in zip(decoded_images, known, strict=True)
         ]
-    return DecodedImage(np.concatenate(channels, axis=-1), bound, first.spacing)
+    return DecodedImage(np.concatenate(channels, axis=-1), maximum, first.spacing)

@@ -15,14 +15,14 @@ def make_phantoms(image_size: int, num_cases: int, seed: int, domain: str) -> Co
     """Cases that are drawn when they are read.
 
     Args:
-        image_size: The side of the pictures, in pixels, 32 or more. The same case has the same
+        image_size: The side of the images, in pixels, 32 or more. The same case has the same
             anatomy at every size.
         num_cases: Number of cases; a larger number keeps the first ones as they are.
         seed: Not negative; keys each case together with its index.
         domain: `uniform` or `mixed`.
 
     Raises:
-        ConfigurationError: If the pictures would be too small.
+        ConfigurationError: If the images would be too small.
     """
     if image_size < SMALLEST_IMAGE_SIZE:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Pictures and masks of any format, volumes plane by plane.
+"""Images and masks of any format, volumes plane by plane.
 
 A file holds one plane, or many if it is a volume; each plane becomes a case of its own, and all
 planes of a volume belong to one patient.

@@ -1,5 +1,6 @@
-"""All sources, by the names of `--dataset`."""
+"""Readers of data sets: one line per layout of a folder, by the names of `--dataset`."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from darts_adv_tf.data.collection import Collection
@@ -12,37 +13,46 @@ from darts_adv_tf.data.sources.montgomery import find_montgomery
 from darts_adv_tf.data.sources.nnunet import find_nnunet
 from darts_adv_tf.data.sources.shenzhen import find_shenzhen
 
-SOURCES = {
-    "cx_seg": find_cx_seg,
+Reader = Callable[[Path, Sequence[str] | None], Collection]
+"""Finds the cases of a folder, with these classes in this order, or the layout's own if None."""
+
+
+def _with_own_classes(find: Callable[[Path], Collection]) -> Reader:
+    """A reader of a layout whose files are the same whichever classes are used."""
+
+    def read(data_dir: Path, classes: Sequence[str] | None) -> Collection:
+        collection = find(data_dir)
+        return collection if classes is None else collection.with_classes(classes)
+
+    return read
+
+
+DATASET_READERS: dict[str, Reader] = {
+    "cx_seg": _with_own_classes(find_cx_seg),
     "jsrt": find_jsrt,
-    "montgomery": find_montgomery,
-    "shenzhen": find_shenzhen,
-    "chexmask": find_chexmask,
-    "nnunet": find_nnunet,
-    "decathlon": find_decathlon,
+    "montgomery": _with_own_classes(find_montgomery),
+    "shenzhen": _with_own_classes(find_shenzhen),
+    "chexmask": _with_own_classes(find_chexmask),
+    "nnunet": _with_own_classes(find_nnunet),
+    "decathlon": _with_own_classes(find_decathlon),
     "folders": find_folders,
 }
-"""What finds the cases of a folder; the phantom has none."""
-
-_CHOOSING = ("jsrt", "folders")
-"""Sources that look for other files when other classes are chosen."""
+"""The phantom is drawn, not read, and so has no entry."""
 
 
 def find_collection(
-    name: str, data_dir: str | Path, classes: tuple[str, ...] | None = None
+    name: str, data_dir: str | Path, classes: Sequence[str] | None = None
 ) -> Collection:
     """Finds the cases of a folder.
 
     Args:
-        name: The source, a key of `SOURCES`.
+        name: A key of `DATASET_READERS`.
         data_dir: The folder.
-        classes: The organs to use, in this order; the source's own if None.
+        classes: The classes to use, without the background, in this order; the data set's own if
+            None.
 
     Raises:
-        DataError: The folder is not as the source expects it.
+        DataError: The folder does not have the layout of the data set.
         ConfigurationError: A class is unknown or named twice.
     """
-    if name in _CHOOSING:
-        return SOURCES[name](Path(data_dir), classes)
-    collection = SOURCES[name](Path(data_dir))
-    return collection if classes is None else collection.with_classes(classes)
+    return DATASET_READERS[name](Path(data_dir), classes)

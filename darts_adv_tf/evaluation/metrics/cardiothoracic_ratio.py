@@ -2,7 +2,7 @@
 
 The largest horizontal extent of the heart over that of both lungs together, each from the
 leftmost to the rightmost pixel column that it touches, in whichever rows. As a ratio of two
-horizontal lengths it depends on no pixel size, nor on whether a picture's aspect was kept.
+horizontal lengths it depends on no pixel size, nor on whether an image's aspect was kept.
 
 Of the definitions tried, this one is nearest to the `ctr_ground_truth.csv` that CX-SEG comes
 with: on the 512x512 masks of the 139 listed cases out of 160 it differs by 0.0013 on average, by
@@ -38,7 +38,7 @@ def has_cardiothoracic_ratio(class_names: Sequence[str]) -> bool:
 
 
 def cardiothoracic_ratio(labels: np.ndarray, class_names: Sequence[str]) -> float:
-    """The ratio of one picture.
+    """The ratio of one image.
 
     Every pixel counts: stray ones far from their organ widen it.
 

@@ -124,8 +124,8 @@ def summarize(confusions: np.ndarray, class_names: Sequence[str]) -> dict[str, A
     }
 
 
-def for_json(value: float) -> float | None:
-    """None in place of nan, which JSON lacks."""
+def for_json(value: float | np.ndarray) -> float | None:
+    """Converts a scalar; nan, which JSON lacks, becomes None."""
     return None if np.isnan(value) else float(value)
 
 

@@ -3,11 +3,11 @@
 Shapes: N cases, H and W pixels, K classes, of which class 0 is the background.
 
 The surface of a mask is its pixels that have one of their four neighbours outside the mask; what
-lies beyond the picture's border is outside. Distances are Euclidean, between the centres of
+lies beyond the image's border is outside. Distances are Euclidean, between the centres of
 pixels.
 
 Empty masks are counted, never dropped: where just one of truth and prediction is empty, each
-surface pixel of the other counts as one picture diagonal away, which no distance between two
+surface pixel of the other counts as one image diagonal away, which no distance between two
 pixels exceeds. Where both are empty nothing is wrong and there is no surface: nan, which means
 leave out, as with the overlap of such a class.
 """
@@ -76,7 +76,7 @@ def hd95(true: np.ndarray, predicted: np.ndarray, spacing: Sequence[float] = (1.
         spacing: Height and width of a pixel, in the unit of the result: (1, 1) for pixels.
 
     Returns:
-        In the unit of `spacing`; the picture's diagonal if just one mask is empty, nan if both.
+        In the unit of `spacing`; the image's diagonal if just one mask is empty, nan if both.
 
     Raises:
         ValueError: As `surface_distances`.
@@ -94,7 +94,7 @@ def assd(true: np.ndarray, predicted: np.ndarray, spacing: Sequence[float] = (1.
         spacing: Height and width of a pixel, in the unit of the result: (1, 1) for pixels.
 
     Returns:
-        In the unit of `spacing`; the picture's diagonal if just one mask is empty, nan if both.
+        In the unit of `spacing`; the image's diagonal if just one mask is empty, nan if both.
 
     Raises:
         ValueError: As `surface_distances`.

@@ -8,21 +8,21 @@ from darts_adv_tf.system.errors import DataError
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_8_and_16_bits_stay(dtype):
     values = np.arange(6, dtype=dtype).reshape(2, 3)
-    picture = make_image(values, "image.png", 255.0, (0.5, 0.4))
-    assert picture.pixels.dtype == dtype
-    np.testing.assert_array_equal(picture.pixels, values[:, :, np.newaxis])
-    assert picture.intensity_maximum == 255.0
-    assert picture.spacing == (0.5, 0.4)
+    decoded = make_image(values, "image.png", 255.0, (0.5, 0.4))
+    assert decoded.pixels.dtype == dtype
+    np.testing.assert_array_equal(decoded.pixels, values[:, :, np.newaxis])
+    assert decoded.intensity_maximum == 255.0
+    assert decoded.spacing == (0.5, 0.4)
 
 
 @pytest.mark.parametrize("dtype", [">u2", np.int16, np.int64, np.float16, np.float64])
 def test_other_numbers_become_float32(dtype):
     values = np.arange(6).reshape(2, 3, 1).astype(dtype)
-    picture = make_image(values, "image.nii")
-    assert picture.pixels.dtype == np.float32
-    np.testing.assert_array_equal(picture.pixels, values)
-    assert picture.intensity_maximum is None
-    assert picture.spacing is None
+    decoded = make_image(values, "image.nii")
+    assert decoded.pixels.dtype == np.float32
+    np.testing.assert_array_equal(decoded.pixels, values)
+    assert decoded.intensity_maximum is None
+    assert decoded.spacing is None
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])

@@ -24,23 +24,23 @@ def read(tmp_path, pixels, syntax=ExplicitVRLittleEndian, **elements):
 @pytest.mark.parametrize("syntax", [*NATIVE, *LOSSLESS], ids=lambda uid: uid.name)
 def test_every_lossless_transfer_syntax_keeps_the_values(tmp_path, syntax):
     pixels = RANDOM.integers(0, 65536, (24, 32), np.uint16)
-    picture = read(tmp_path, pixels, syntax, **WIDE)
-    assert picture.pixels.dtype == np.uint16
-    assert picture.intensity_maximum == 65535.0
-    np.testing.assert_array_equal(picture.pixels[:, :, 0], pixels)
+    decoded = read(tmp_path, pixels, syntax, **WIDE)
+    assert decoded.pixels.dtype == np.uint16
+    assert decoded.intensity_maximum == 65535.0
+    np.testing.assert_array_equal(decoded.pixels[:, :, 0], pixels)
 
 
 @pytest.mark.parametrize("syntax", [*NATIVE, *LOSSLESS], ids=lambda uid: uid.name)
 def test_every_lossless_transfer_syntax_keeps_8_bits(tmp_path, syntax):
     pixels = RANDOM.integers(0, 256, (24, 32), np.uint8)
-    picture = read(tmp_path, pixels, syntax, WindowCenter=128, WindowWidth=256)
-    np.testing.assert_array_equal(picture.pixels[:, :, 0], pixels.astype(int) * 257)
+    decoded = read(tmp_path, pixels, syntax, WindowCenter=128, WindowWidth=256)
+    np.testing.assert_array_equal(decoded.pixels[:, :, 0], pixels.astype(int) * 257)
 
 
 def test_jpeg_baseline_is_close(tmp_path):
     pixels = np.add.outer(np.arange(24) * 4, np.arange(32) * 3).astype(np.uint8)
-    picture = read(tmp_path, pixels, JPEGBaseline8Bit, WindowCenter=128, WindowWidth=256)
-    assert np.abs(picture.pixels[:, :, 0] / 257.0 - pixels).max() <= 2
+    decoded = read(tmp_path, pixels, JPEGBaseline8Bit, WindowCenter=128, WindowWidth=256)
+    assert np.abs(decoded.pixels[:, :, 0] / 257.0 - pixels).max() <= 2
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, *LOSSLESS[2:4]])
@@ -49,9 +49,9 @@ def test_signed_values_are_read(tmp_path, syntax):
     if syntax != ExplicitVRLittleEndian:
         pixels = np.abs(pixels)
     # Two's complement in 16 bits, shown from -2048 to 2047.
-    picture = read(tmp_path, pixels, syntax, WindowCenter=0, WindowWidth=4096)
+    decoded = read(tmp_path, pixels, syntax, WindowCenter=0, WindowWidth=4096)
     expected = np.rint((pixels.astype(float) + 2048) / 4095 * 65535)
-    np.testing.assert_array_equal(picture.pixels[:, :, 0], expected)
+    np.testing.assert_array_equal(decoded.pixels[:, :, 0], expected)
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
@@ -62,24 +62,24 @@ def test_bits_above_the_stored_ones_are_cleared(tmp_path, syntax):
     drawn = read(tmp_path, pixels | 0x8000, syntax, **elements)
     np.testing.assert_array_equal(drawn.pixels, clean.pixels)
     signed = {"PixelRepresentation": 1, "WindowCenter": 0, "WindowWidth": 4096, "BitsStored": 12}
-    picture = read(tmp_path, np.array([[0x8FFF, 0x0800]], np.uint16), **signed)
+    decoded = read(tmp_path, np.array([[0x8FFF, 0x0800]], np.uint16), **signed)
     # -1 and -2048 of -2048..2047.
-    assert picture.pixels.ravel().tolist() == [round(2047 / 4095 * 65535), 0]
+    assert decoded.pixels.ravel().tolist() == [round(2047 / 4095 * 65535), 0]
 
 
 def test_monochrome1_is_inverted(tmp_path):
     pixels = np.array([[0, 100, 65535]], np.uint16)
-    picture = read(tmp_path, pixels, PhotometricInterpretation="MONOCHROME1", **WIDE)
-    assert picture.pixels.ravel().tolist() == [65535, 65435, 0]
+    decoded = read(tmp_path, pixels, PhotometricInterpretation="MONOCHROME1", **WIDE)
+    assert decoded.pixels.ravel().tolist() == [65535, 65435, 0]
 
 
 def test_the_window_is_that_of_the_standard(tmp_path):
     # PS3.3, C.11.2.1.2: center 2048, width 4096 of 12 bits is the identity; a window of 100 around
     # 1000 goes from 950 to 1049.
     pixels = np.array([[0, 949, 950, 999, 1000, 1049, 4000]], np.uint16)
-    picture = read(tmp_path, pixels, BitsStored=12, WindowCenter=1000, WindowWidth=100)
+    decoded = read(tmp_path, pixels, BitsStored=12, WindowCenter=1000, WindowWidth=100)
     expected = [0, 0, 0, round(49 / 99 * 65535), round(50 / 99 * 65535), 65535, 65535]
-    assert picture.pixels.ravel().tolist() == expected
+    assert decoded.pixels.ravel().tolist() == expected
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
@@ -93,28 +93,28 @@ def test_windows_agree_with_pydicom(tmp_path, function):
         "WindowWidth": [3000, 8],
         "VOILUTFunction": function,
     }
-    picture = read(tmp_path, pixels, **elements)
+    decoded = read(tmp_path, pixels, **elements)
     dataset = make_dataset(pixels, **elements)
     expected = apply_voi_lut(pixels * 2.0 - 1000, dataset)
     # pydicom goes from the smallest rescaled value to the largest one.
     expected = (expected + 1000) / (4095 * 2) * 65535
-    np.testing.assert_allclose(picture.pixels[:, :, 0], expected, atol=0.6)
+    np.testing.assert_allclose(decoded.pixels[:, :, 0], expected, atol=0.6)
 
 
 def test_a_window_of_one_value_is_a_threshold(tmp_path):
     pixels = np.array([[99, 100, 101]], np.uint16)
-    picture = read(tmp_path, pixels, WindowCenter=100, WindowWidth=1)
-    assert picture.pixels.ravel().tolist() == [0, 65535, 65535]
+    decoded = read(tmp_path, pixels, WindowCenter=100, WindowWidth=1)
+    assert decoded.pixels.ravel().tolist() == [0, 65535, 65535]
 
 
 def test_without_a_window_the_image_goes_from_black_to_white(tmp_path):
-    picture = read(tmp_path, np.array([[300, 400, 500]], np.uint16))
-    assert picture.pixels.ravel().tolist() == [0, 32768, 65535]
+    decoded = read(tmp_path, np.array([[300, 400, 500]], np.uint16))
+    assert decoded.pixels.ravel().tolist() == [0, 32768, 65535]
     # A slope below zero turns dark to bright.
-    picture = read(
+    decoded = read(
         tmp_path, np.array([[300, 400, 500]], np.uint16), RescaleSlope=-2, RescaleIntercept=7
     )
-    assert picture.pixels.ravel().tolist() == [65535, 32768, 0]
+    assert decoded.pixels.ravel().tolist() == [65535, 32768, 0]
     assert not read(tmp_path, np.full((3, 4), 7, np.uint16)).pixels.any()
 
 
@@ -129,9 +129,9 @@ def look_up_table(first, depth, values):
 def test_look_up_tables_are_applied(tmp_path):
     pixels = np.array([[9, 10, 11, 12, 13]], np.uint16)
     voi = {"VOILUTSequence": look_up_table(10, 8, [0, 51, 255]), **WIDE}
-    picture = read(tmp_path, pixels, **voi)
+    decoded = read(tmp_path, pixels, **voi)
     # Values before and after the table take its first and last entry.
-    assert picture.pixels.ravel().tolist() == [0, 0, 51 * 257, 65535, 65535]
+    assert decoded.pixels.ravel().tolist() == [0, 0, 51 * 257, 65535, 65535]
     modality = {"ModalityLUTSequence": look_up_table(10, 16, [65535, 5, 7]), **WIDE}
     assert read(tmp_path, pixels, **modality).pixels.ravel().tolist() == [65535, 65535, 5, 7, 7]
 
@@ -222,11 +222,11 @@ REAL_FILE = Path(__file__).parents[4] / "shared" / "data" / "dicom" / "RG1_J2KI.
     not REAL_FILE.is_file(), reason="RG1_J2KI.dcm of pydicom-data is not at ../shared/data/dicom"
 )
 def test_a_real_radiograph_is_shown_as_on_a_screen():
-    picture = read_dicom(REAL_FILE)
-    assert picture.pixels.shape == (1955, 1841, 1)
+    decoded = read_dicom(REAL_FILE)
+    assert decoded.pixels.shape == (1955, 1841, 1)
     # Its PixelSpacing is 0.
-    assert picture.spacing is None
-    image = picture.pixels[:, :, 0].astype(float)
+    assert decoded.spacing is None
+    image = decoded.pixels[:, :, 0].astype(float)
     spine = image[600:1600, 860:980].mean()
     # The upper fields of the lungs, the right one on the viewer's left, and the liver below it.
     right_lung, left_lung = image[480:620, 420:620].mean(), image[480:620, 1200:1420].mean()

@@ -10,13 +10,13 @@ def test_densities_are_clipped_and_inverted(tmp_path):
     densities[0, :5] = 0, 1, 4095, 4096, 65535
     densities[2047, 1] = 0x0102
     (tmp_path / "JPCLN031.IMG").write_bytes(densities.tobytes())
-    picture = read_jsrt_raw(tmp_path / "JPCLN031.IMG")
-    assert picture.pixels.shape == (2048, 2048, 1)
-    assert picture.pixels.dtype == np.uint16
-    assert picture.pixels[0, :5, 0].tolist() == [4095, 4094, 0, 0, 0]
-    assert picture.pixels[2047, :2, 0].tolist() == [4095, 4095 - 258]
-    assert picture.intensity_maximum == 4095.0
-    assert picture.spacing == (0.175, 0.175)
+    decoded = read_jsrt_raw(tmp_path / "JPCLN031.IMG")
+    assert decoded.pixels.shape == (2048, 2048, 1)
+    assert decoded.pixels.dtype == np.uint16
+    assert decoded.pixels[0, :5, 0].tolist() == [4095, 4094, 0, 0, 0]
+    assert decoded.pixels[2047, :2, 0].tolist() == [4095, 4095 - 258]
+    assert decoded.intensity_maximum == 4095.0
+    assert decoded.spacing == (0.175, 0.175)
 
 
 @pytest.mark.parametrize("num_bytes", [1, 8_388_607, 8_388_609])

@@ -25,14 +25,14 @@ def save(path, values, affine=IDENTITY_OF_ITK, **fields):
 
 
 @pytest.mark.parametrize("name", ["image.nii", "image.nii.gz"])
-def test_a_picture_that_itk_wrote_comes_out_as_it_was(tmp_path, name):
+def test_a_image_that_itk_wrote_comes_out_as_it_was(tmp_path, name):
     # ITK's first axis is the columns, the second one the rows.
     path = save(tmp_path / name, GREY.T)
-    picture = read_nifti(path)
-    assert picture.pixels.dtype == np.uint8
-    np.testing.assert_array_equal(picture.pixels, GREY[:, :, np.newaxis])
-    assert picture.intensity_maximum == 255.0
-    assert picture.spacing == (1.0, 1.0)
+    decoded = read_nifti(path)
+    assert decoded.pixels.dtype == np.uint8
+    np.testing.assert_array_equal(decoded.pixels, GREY[:, :, np.newaxis])
+    assert decoded.intensity_maximum == 255.0
+    assert decoded.spacing == (1.0, 1.0)
     assert num_slices(path) == 1
 
 
@@ -44,10 +44,10 @@ def test_the_second_version_is_read(tmp_path):
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<u2", "<i4", "<f4", ">f4", "<f8"])
 def test_other_numbers_become_float32_without_a_maximum(tmp_path, dtype):
     values = RANDOM.integers(0, 1000, (6, 5)).astype(dtype)
-    picture = read_nifti(save(tmp_path / "image.nii", values.T))
-    assert picture.pixels.dtype == np.float32
-    assert picture.intensity_maximum is None
-    np.testing.assert_array_equal(picture.pixels[:, :, 0], values.astype(np.float32))
+    decoded = read_nifti(save(tmp_path / "image.nii", values.T))
+    assert decoded.pixels.dtype == np.float32
+    assert decoded.intensity_maximum is None
+    np.testing.assert_array_equal(decoded.pixels[:, :, 0], values.astype(np.float32))
 
 
 def test_scaling_is_applied(tmp_path):
@@ -56,10 +56,10 @@ def test_scaling_is_applied(tmp_path):
     nibabel.save(image, tmp_path / "image.nii")
     loaded = nibabel.load(tmp_path / "image.nii")
     assert (loaded.dataobj.slope, loaded.dataobj.inter) == (2.0, -7.0)
-    picture = read_nifti(tmp_path / "image.nii")
-    assert picture.pixels.dtype == np.float32
-    assert picture.intensity_maximum is None
-    np.testing.assert_array_equal(picture.pixels[:, :, 0], loaded.get_fdata().T)
+    decoded = read_nifti(tmp_path / "image.nii")
+    assert decoded.pixels.dtype == np.float32
+    assert decoded.intensity_maximum is None
+    np.testing.assert_array_equal(decoded.pixels[:, :, 0], loaded.get_fdata().T)
 
 
 AFFINES = [
@@ -82,11 +82,11 @@ def test_every_orientation_gives_the_same_slices(tmp_path, order, signs):
     values, zooms = np.asarray(canonical.dataobj), canonical.header.get_zooms()
     assert num_slices(path) == values.shape[2]
     for index in range(values.shape[2]):
-        picture = read_nifti(path, index)
+        decoded = read_nifti(path, index)
         # Canonical axes run to the right, the front and the head; rows to the back, columns to
         # the left.
-        np.testing.assert_array_equal(picture.pixels[:, :, 0], values[::-1, ::-1, index].T)
-        assert picture.spacing == (zooms[1], zooms[0])
+        np.testing.assert_array_equal(decoded.pixels[:, :, 0], values[::-1, ::-1, index].T)
+        assert decoded.spacing == (zooms[1], zooms[0])
 
 
 def test_a_frontal_image_is_upright(tmp_path):

@@ -25,12 +25,12 @@ def save_by_opencv(path, pixels):
     return path
 
 
-def assert_holds(picture, pixels, maximum):
+def assert_holds(decoded, pixels, maximum):
     expected = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
-    assert picture.pixels.dtype == expected.dtype
-    np.testing.assert_array_equal(picture.pixels, expected)
-    assert picture.intensity_maximum == maximum
-    assert picture.spacing is None
+    assert decoded.pixels.dtype == expected.dtype
+    np.testing.assert_array_equal(decoded.pixels, expected)
+    assert decoded.intensity_maximum == maximum
+    assert decoded.spacing is None
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "gif"])
@@ -55,17 +55,17 @@ def test_16_bits_keep_their_values(tmp_path, suffix):
 @pytest.mark.parametrize("pixels", [GREY, DEEP])
 def test_colours_whose_channels_agree_are_grey(tmp_path, suffix, pixels):
     path = save_by_opencv(tmp_path / f"image.{suffix}", np.stack([pixels] * 3, axis=-1))
-    picture = read_raster(path)
-    assert_holds(picture, pixels, 255.0 if pixels is GREY else 65535.0)
+    decoded = read_raster(path)
+    assert_holds(decoded, pixels, 255.0 if pixels is GREY else 65535.0)
 
 
 def test_jpeg_is_as_opencv_decodes_it(tmp_path):
     smooth = cv2.resize(COLOUR, (64, 48), interpolation=cv2.INTER_CUBIC)
     for name, pixels in (("grey.jpg", smooth[:, :, 0]), ("colour.jpg", smooth)):
-        picture = read_raster(save(tmp_path / name, np.ascontiguousarray(pixels)))
-        assert picture.pixels.shape == (48, 64, 1 if pixels.ndim == 2 else 3)
+        decoded = read_raster(save(tmp_path / name, np.ascontiguousarray(pixels)))
+        assert decoded.pixels.shape == (48, 64, 1 if pixels.ndim == 2 else 3)
         other = cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED).reshape(48, 64, -1)
-        difference = picture.pixels.astype(int) - other[:, :, ::-1]
+        difference = decoded.pixels.astype(int) - other[:, :, ::-1]
         assert np.abs(difference).max() <= 2
 
 
@@ -269,7 +269,7 @@ def test_colours_that_are_not_rgb_are_refused(tmp_path, mode, name):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.bmp", "a.gif"])
-def test_half_a_file_is_never_half_a_picture(tmp_path, name):
+def test_half_a_file_is_never_half_a_image(tmp_path, name):
     pixels = RANDOM.integers(0, 256, (64, 64), np.uint8)
     content = save(tmp_path / name, pixels).read_bytes()
     for share in (0.3, 0.6, 0.95):

@@ -41,16 +41,16 @@ def examples(tmp_path_factory):
 )
 def test_each_format_goes_to_its_decoder(examples, name, decoder):
     assert is_image_name(name)
-    picture, expected = read_image(examples[name]), decoder(examples[name])
-    np.testing.assert_array_equal(picture.pixels, expected.pixels)
-    assert picture.intensity_maximum == expected.intensity_maximum
-    assert picture.spacing == expected.spacing
+    decoded, expected = read_image(examples[name]), decoder(examples[name])
+    np.testing.assert_array_equal(decoded.pixels, expected.pixels)
+    assert decoded.intensity_maximum == expected.intensity_maximum
+    assert decoded.spacing == expected.spacing
 
 
 @pytest.mark.parametrize("name", ["grey.png", "colour.jpg", "deep.tif", "grey.bmp", "deep_0.dcm"])
 @pytest.mark.parametrize("suffix", ["", ".txt", ".png", ".dcm", ".nii.gz", ".img"])
 def test_a_wrong_suffix_does_not_matter(examples, tmp_path, name, suffix):
-    path = shutil.copy(examples[name], tmp_path / f"picture{suffix}")
+    path = shutil.copy(examples[name], tmp_path / f"image{suffix}")
     np.testing.assert_array_equal(read_image(path).pixels, read_image(examples[name]).pixels)
 
 
@@ -79,7 +79,7 @@ def test_a_dicom_file_may_begin_as_a_tiff(examples, tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "slide.tif").pixels, expected.pixels)
 
 
-def test_a_volume_is_no_picture(tmp_path):
+def test_a_volume_is_no_image(tmp_path):
     image = nibabel.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.eye(4))
     nibabel.save(image, tmp_path / "volume.nii.gz")
     with pytest.raises(DataError, match="a volume of 6 slices"):
@@ -134,7 +134,7 @@ def make_unreadable(path):
     ],
 )
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path, suffix, make, told):
-    path = tmp_path / f"picture{suffix}"
+    path = tmp_path / f"image{suffix}"
     make(path)
     start = time.perf_counter()
     with pytest.raises(DataError) as caught:
@@ -147,9 +147,9 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, suffix, make, told
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission_is_refused(tmp_path):
-    make_unreadable(tmp_path / "picture.png")
+    make_unreadable(tmp_path / "image.png")
     with pytest.raises(DataError, match="Permission denied"):
-        read_image(tmp_path / "picture.png")
+        read_image(tmp_path / "image.png")
 
 
 def test_a_name_that_no_file_can_have_is_refused():

@@ -49,12 +49,12 @@ def test_the_anatomy_is_the_same_at_every_size(image_size, domain):
         )
         # Only pixels on a border may differ; other cases agree in 0.5 to 0.7.
         assert organ_iou(labels, shrunk) > 0.90
-        # Without their own noise the pictures agree within a few grey levels.
+        # Without their own noise the images agree within a few grey levels.
         small, large = (
             cv2.GaussianBlur(
-                cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA), (0, 0), 1.0
+                cv2.resize(decoded, (32, 32), interpolation=cv2.INTER_AREA), (0, 0), 1.0
             ).astype(float)
-            for picture in (image, large_image)
+            for decoded in (image, large_image)
         )
         assert np.abs(small - large).mean() < 3.0
 
@@ -134,7 +134,7 @@ def test_intensity_alone_finds_no_organ(drawn):
     grey_to_class = np.argmax(counts, axis=1)
     # 0.00 to 0.07 on CX-SEG: a grey level cannot tell left from right, nor heart from liver.
     assert organ_iou(labels[NUM_TRAINING:], grey_to_class[images[NUM_TRAINING:]]) < 0.16
-    # Both lungs as one class: 0.27 to 0.40 on CX-SEG, more where one machine takes all pictures.
+    # Both lungs as one class: 0.27 to 0.40 on CX-SEG, more where one machine takes all images.
     of_lungs = counts[:, [LEFT, RIGHT]].sum(axis=1) > counts[:, [0, HEART]].sum(axis=1)
     lungs = np.isin(labels[NUM_TRAINING:], (LEFT, RIGHT))
     found = of_lungs[images[NUM_TRAINING:]]
@@ -142,7 +142,7 @@ def test_intensity_alone_finds_no_organ(drawn):
 
 
 def test_the_heart_ends_in_the_abdomen_without_a_border():
-    """Across its lower border the picture changes as little as it does elsewhere."""
+    """Across its lower border the image changes as little as it does elsewhere."""
     steps = {"heart": [], "lung": []}
     for case_index in range(12):
         image, labels = draw_case(256, 0, case_index)

@@ -29,7 +29,7 @@ PLAIN = Setting(
 )
 
 
-def picture(**changes) -> np.ndarray:
+def decoded(**changes) -> np.ndarray:
     canvas = Canvas(SIZE)
     thickness = np.full((canvas.side, canvas.side), 8.0, np.float32)
     thickness[:, canvas.side // 2 :] = 16.0
@@ -43,7 +43,7 @@ def halves(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_without_scatter_intensities_follow_thickness():
-    thin, thick = halves(picture())
+    thin, thick = halves(decoded())
     # -ln exp(-0.18 t) = 0.18 t; air below 0.12 is black, and the thickest takes the whole range.
     expected = 0.1 + 0.6 * (0.18 * 8.0 - 0.12) / (0.18 * 16.0 - 0.12)
     assert thin.mean() / 255.0 == pytest.approx(expected, abs=0.005)
@@ -55,7 +55,7 @@ def test_scatter_takes_contrast_from_small_parts():
     canvas = Canvas(SIZE)
     thickness = np.full((canvas.side, canvas.side), 8.0, np.float32)
     thickness[:, canvas.side // 2 :] = 16.0
-    # A band of 5 per cent of the picture, as dense as the right half.
+    # A band of 5 per cent of the image, as dense as the right half.
     band = slice(canvas.side // 4, canvas.side // 4 + canvas.side // 20)
     thickness[:, band] = 16.0
     contrasts = []
@@ -67,20 +67,20 @@ def test_scatter_takes_contrast_from_small_parts():
 
 
 def test_noise_grows_with_thickness():
-    thin, thick = halves(picture(noise=0.02))
+    thin, thick = halves(decoded(noise=0.02))
     # Fewer rays by a factor of e^(0.18 8): the noise grows by its root.
     assert thick.std() / thin.std() == pytest.approx(np.exp(0.5 * 0.18 * 8.0), rel=0.15)
 
 
 def test_contrast_above_one_burns_out():
-    thin, thick = halves(picture(contrast=1.3))
+    thin, thick = halves(decoded(contrast=1.3))
     assert (thick == 255.0).all() and (thin < 255.0).all()
 
 
 def test_a_marker_is_white_on_black_where_asked():
-    plain = picture()
-    bare = picture(marker="L")
-    boxed = picture(marker="L", marker_has_box=True)
+    plain = decoded()
+    bare = decoded(marker="L")
+    boxed = decoded(marker="L", marker_has_box=True)
     around = np.s_[8:21, 8:19]
     assert bare[around].max() == boxed[around].max() == 255.0
     assert bare[around].min() >= plain[around].min() and boxed[around].min() == 0.0
@@ -88,7 +88,7 @@ def test_a_marker_is_white_on_black_where_asked():
 
 
 def test_collimation_is_black_and_spares_the_organs():
-    image = picture(collimation=(0.1, 0.0, 0.0, 0.2))
+    image = decoded(collimation=(0.1, 0.0, 0.0, 0.2))
     assert (image[:, :8] == 0.0).all() and (image[-17:] == 0.0).all()
     assert (image[:70, 14:] > 50.0).all()
     setting = dataclasses.replace(PLAIN, collimation=(0.1, 0.1, 0.1, 0.1))

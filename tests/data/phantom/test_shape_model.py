@@ -10,7 +10,7 @@ from darts_adv_tf.data.chest import ORGANS
 from darts_adv_tf.data.phantom import shape_model
 from darts_adv_tf.data.phantom.shape_model import LARGEST_DEVIATION, Chest, ShapeModel, chest_shapes
 
-# Mean share of the picture's pixels in the 160 cases, and its deviation from case to case.
+# Mean share of the image's pixels in the 160 cases, and its deviation from case to case.
 SHARES = {"left_lung": (0.104, 0.030), "right_lung": (0.129, 0.033), "heart": (0.096, 0.021)}
 
 
@@ -79,7 +79,7 @@ def test_a_quarter_turn_is_clockwise():
     ],
     ids=["moved", "too_wide", "left_alone"],
 )
-def test_a_chest_is_brought_into_the_picture(outside, inside):
+def test_a_chest_is_brought_into_the_image(outside, inside):
     moved = Chest(np.array(outside), {}).brought_inside()
     np.testing.assert_allclose(moved.points, inside, atol=1e-12)
 

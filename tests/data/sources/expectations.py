@@ -12,7 +12,7 @@ from tests.data.sources.fixtures import SIZE, Written
 
 
 def read_all(collection):
-    """The pictures and masks of all cases, by name."""
+    """The images and masks of all cases, by name."""
     return {case.name: case.read() for case in collection.cases}
 
 
@@ -24,8 +24,8 @@ def assert_holds(collection, written: Written, priority: tuple[int, ...]):
         written: What a fixture wrote, of `SIZE`.
         priority: Of the organs, by class index, the strongest first; written out by the test.
     """
-    picture, _ = collection.cases[0].read()
-    white = picture.intensity_maximum or 255.0
+    decoded, _ = collection.cases[0].read()
+    white = decoded.intensity_maximum or 255.0
     preparation = Preparation(SIZE, normalization="window", window=(0.0, white))
     dataset = load(collection, preparation)
     assert dataset.cases == tuple(written)

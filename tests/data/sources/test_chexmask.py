@@ -104,9 +104,9 @@ def test_names_that_recur_are_told_apart_by_their_folders(tmp_path):
         "image, left out"
     ]
     for index, case in enumerate(collection.cases):
-        picture, masks = case.read()
+        decoded, masks = case.read()
         image, expected = chest_case(index)
-        np.testing.assert_array_equal(picture.pixels[:, :, 0], image)
+        np.testing.assert_array_equal(decoded.pixels[:, :, 0], image)
         np.testing.assert_array_equal(masks, expected)
 
 

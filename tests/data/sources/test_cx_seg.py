@@ -112,7 +112,7 @@ def test_a_heart_swapped_with_a_lung_is_put_right_and_told(folder, lung):
     assert lines(dataset) == [f"b: the masks of {organ} and heart were swapped, put right"]
 
 
-def test_a_mirrored_picture_is_told_and_left_alone(folder):
+def test_a_mirrored_image_is_told_and_left_alone(folder):
     image, labels = draw_case(SIZE, seed=0, case_index=0)
     mirrored = labels[:, ::-1]
     write_case(folder, "a", image[:, ::-1], make_masks(mirrored))

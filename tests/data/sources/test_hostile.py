@@ -10,13 +10,13 @@ import shutil
 import numpy as np
 import pytest
 
-from darts_adv_tf.data.sources.registry import SOURCES, find_collection
+from darts_adv_tf.data.sources.registry import DATASET_READERS, find_collection
 from darts_adv_tf.system.errors import ConfigurationError, DataError
 from tests.data.sources.fixtures import SHAPES
 from tests.data.sources.test_registry import WRITERS
 
-NUM_VARIANTS = dict.fromkeys(SOURCES, 80) | {"jsrt": 20}
-NUM_CASES = dict.fromkeys(SOURCES, 3) | {"jsrt": 1, "nnunet": 6, "decathlon": 6}
+NUM_VARIANTS = dict.fromkeys(DATASET_READERS, 80) | {"jsrt": 20}
+NUM_CASES = dict.fromkeys(DATASET_READERS, 3) | {"jsrt": 1, "nnunet": 6, "decathlon": 6}
 DESCRIBED_BY = {
     "chexmask": "OriginalResolution/ChestX-Ray8.csv",
     "nnunet": "dataset.json",
@@ -41,14 +41,14 @@ def read_collection(name, folder):
         return True
     for case in collection.cases:
         try:
-            picture, masks = case.read()
+            decoded, masks = case.read()
         except DataError as error:
             assert_complete(error)
             assert case.error in (None, error)
             was_refused = True
         else:
             assert case.error is None
-            assert picture.pixels.ndim == 3 and np.isfinite(picture.pixels).all()
+            assert decoded.pixels.ndim == 3 and np.isfinite(decoded.pixels).all()
             assert masks.dtype == bool and masks.ndim == 3
             assert len(masks) == len(collection.class_names) - 1
     return was_refused
@@ -130,7 +130,7 @@ def damage(folder, name, rng):
     return f"{path.relative_to(folder)}: {chosen}"
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", DATASET_READERS)
 def test_a_damaged_folder_is_refused_or_read_well(tmp_path, name):
     WRITERS[name](tmp_path / "good")
     assert not read_collection(name, tmp_path / "good")

@@ -35,8 +35,8 @@ def test_raw_images_and_masks_come_back_pixel_by_pixel(tmp_path):
     assert collection.has_whole_organs
     for case, (name, (shown, stored)) in zip(collection.cases, written.items(), strict=True):
         assert case.name == case.patient == name
-        picture, masks = case.read()
-        np.testing.assert_array_equal(picture.pixels[:, :, 0], shown)
+        decoded, masks = case.read()
+        np.testing.assert_array_equal(decoded.pixels[:, :, 0], shown)
         assert masks.shape == (3, 2048, 2048)
         # A pixel of a mask covers two by two of the image.
         for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):

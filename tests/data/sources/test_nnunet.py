@@ -40,7 +40,7 @@ def test_five_classes_and_three_channels_come_back_as_written(tmp_path, ending):
 
 def test_colours_may_lie_in_one_file(tmp_path):
     written = write_nnunet(tmp_path, 2, in_one_file=True)
-    # A grey picture in a colour data set.
+    # A grey image in a colour data set.
     grey = np.stack([written["case_001"][0][:, :, 0]] * 3, axis=-1)
     write_png(tmp_path / "imagesTr" / "case_001_0000.png", grey)
     written["case_001"] = grey, written["case_001"][1]

@@ -1,7 +1,7 @@
 import pytest
 
 from darts_adv_tf.config import data as data_config
-from darts_adv_tf.data.sources.registry import SOURCES, find_collection
+from darts_adv_tf.data.sources.registry import DATASET_READERS, find_collection
 from darts_adv_tf.system.errors import ConfigurationError, DataError
 from tests.data.sources.fixtures import (
     SHAPES,
@@ -28,14 +28,14 @@ WRITERS = {
 
 
 def test_the_flag_offers_all_sources_and_the_phantom():
-    assert set(data_config.DATASETS) == {"phantom", *SOURCES}
+    assert set(data_config.DATASETS) == {"phantom", *DATASET_READERS}
 
 
 def test_each_source_has_a_fixture():
-    assert set(WRITERS) == set(SOURCES)
+    assert set(WRITERS) == set(DATASET_READERS)
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", DATASET_READERS)
 def test_each_source_is_found_by_its_name(tmp_path, name):
     written = WRITERS[name](tmp_path)
     collection = find_collection(name, str(tmp_path), SHAPES if name == "folders" else None)
@@ -44,12 +44,12 @@ def test_each_source_is_found_by_its_name(tmp_path, name):
     assert collection.class_names[0] == "background"
     for case in collection.cases:
         assert case.files and all(path.is_file() for path in case.files)
-    picture, masks = collection.cases[0].read()
+    decoded, masks = collection.cases[0].read()
     assert masks.dtype == bool
-    assert masks.shape == (len(collection.class_names) - 1, *picture.pixels.shape[:2])
+    assert masks.shape == (len(collection.class_names) - 1, *decoded.pixels.shape[:2])
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", DATASET_READERS)
 def test_classes_can_be_chosen_of_each_source(tmp_path, name):
     WRITERS[name](tmp_path)
     if name == "folders":
@@ -66,7 +66,7 @@ def test_classes_can_be_chosen_of_each_source(tmp_path, name):
             find_collection(name, tmp_path, ("gall_bladder",))
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", DATASET_READERS)
 def test_a_missing_folder_is_named(tmp_path, name):
     with pytest.raises(DataError) as caught:
         find_collection(name, tmp_path / "absent")

@@ -152,7 +152,7 @@ def test_diagonal_neighbours_do_not_make_a_surface():
     assert min(first) == 2
 
 
-def test_the_border_of_the_picture_is_a_surface():
+def test_the_border_of_the_image_is_a_surface():
     everything, middle = np.ones((5, 5), bool), np.zeros((5, 5), bool)
     middle[2, 2] = True
     first, second = surface_distances(everything, middle)
@@ -179,7 +179,7 @@ def test_equal_masks_are_nowhere_apart():
         assert hd95(true, true) == assd(true, true) == 0
 
 
-def test_what_lies_where_in_the_picture_does_not_matter():
+def test_what_lies_where_in_the_image_does_not_matter():
     for true, predicted, spacing in list(random_pairs())[:20]:
         moved = [np.pad(mask, ((3, 7), (11, 2))) for mask in (true, predicted)]
         assert hd95(*moved, spacing) == hd95(true, predicted, spacing)

@@ -1,4 +1,4 @@
-"""What can be told from one case alone.
+"""Checks of a single case.
 
 Shapes: K classes, of which class 0 is the background, H and W pixels, C channels, S the side of a
 training image.
@@ -15,14 +15,14 @@ from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.formats.decoded_image import DecodedImage
 
 NOTABLE_OVERLAP = 0.02
-"""An overlap is reported from this fraction of the smallest organ in it on.
+"""An overlap is reported if it covers at least this fraction of its smallest class.
 
 Masks drawn by hand meet in seams some pixels wide: at most 0.008 in 150 of 160 cases of CX-SEG. In
 the other ten the left lung runs through the heart, and it is 0.05 to 0.47.
 """
 
 NOTABLE_STRAY = 0.002
-"""Parts beside an organ's largest one are reported from this fraction of the organ on."""
+"""Parts besides the largest one are reported from this fraction of the class's pixels on."""
 
 LOW_CONTRAST = 0.02
 """An image is reported whose intensities deviate by less than this fraction of their maximum.
@@ -32,7 +32,7 @@ The darkest exposure of CX-SEG has a standard deviation of 0.03.
 
 
 def check_sizes(decoded: DecodedImage, masks: np.ndarray, case: Case) -> None:
-    """Refuses masks (K - 1, H, W) that are not as large as their image.
+    """Rejects masks (K - 1, H, W) that are not as large as their image.
 
     Raises:
         SizeMismatch: They are not.
@@ -50,7 +50,7 @@ def check_sizes(decoded: DecodedImage, masks: np.ndarray, case: Case) -> None:
 
 
 def check_image(decoded: DecodedImage, case: Case) -> list[DataIssue]:
-    """Finds images without contrast."""
+    """Reports images without contrast."""
     pixels = decoded.pixels
     lowest, highest = pixels.min(), pixels.max()
     if lowest == highest:
@@ -69,17 +69,17 @@ def check_image(decoded: DecodedImage, case: Case) -> list[DataIssue]:
 def check_masks(
     masks: np.ndarray, case: Case, collection: Collection
 ) -> tuple[np.ndarray, list[DataIssue]]:
-    """Finds faults of the masks, and repairs those that leave no doubt about what was meant.
+    """Checks masks, and corrects those whose intended content is beyond doubt.
 
     Args:
         masks: bool (K - 1, H, W).
         case, collection: Whose masks they are.
 
     Returns:
-        masks: bool (K - 1, H, W), put right.
+        masks: bool (K - 1, H, W), corrected.
         issues: What was found.
     """
-    organs = collection.class_names[1:]
+    classes = collection.class_names[1:]
     issues = []
 
     def find(kind: str, message: str, is_fatal: bool = False):
@@ -89,20 +89,20 @@ def check_masks(
     if not areas.any():
         find(
             "all_background",
-            "no pixel of any organ; masks are 0 and 255, or class indices",
+            "only background: masks must hold 0 and 255, or class indices",
             collection.has_whole_organs,
         )
         return masks, issues
     if collection.has_whole_organs:
-        empty = [name for name, area in zip(organs, areas, strict=True) if not area]
+        empty = [name for name, area in zip(classes, areas, strict=True) if not area]
         if empty:
             find("empty_mask", f"no pixel of {', '.join(empty)}", is_fatal=True)
         else:
-            masks, found = _check_places(masks, organs)
+            masks, found = _check_places(masks, classes)
             areas = masks.sum(axis=(1, 2))
             for kind, report in found:
                 find(kind, report)
-        for name, mask in zip(organs, masks, strict=True):
+        for name, mask in zip(classes, masks, strict=True):
             num_parts, num_stray = _stray_pixels(mask)
             if num_stray >= NOTABLE_STRAY * mask.sum() and num_stray:
                 find(
@@ -118,11 +118,11 @@ def check_masks(
         share = num_disputed / areas[smallest]
         if share >= NOTABLE_OVERLAP:
             winners = [index - 1 for index in collection.class_priority]
-            order = " over ".join(organs[index] for index in winners if index in disputing)
+            order = " over ".join(classes[index] for index in winners if index in disputing)
             find(
                 "overlap",
-                f"{num_disputed} pixels in more than one organ ({share:.0%} of "
-                f"{organs[smallest]}), given to {order}",
+                f"{num_disputed} pixels in more than one mask ({share:.0%} of "
+                f"{classes[smallest]}), given to {order}",
             )
     return masks, issues
 
@@ -132,16 +132,16 @@ def check_prepared(
     labels: np.ndarray,
     issues: Sequence[DataIssue],
     case: Case,
-    organs: Sequence[str],
+    classes: Sequence[str],
 ) -> list[DataIssue]:
-    """Finds what only preparing the case has lost.
+    """Reports what was lost only by preparing the case.
 
     Args:
         image: float32 (S, S, C), as training sees it.
         labels: uint8 (S, S), likewise.
-        issues: What the stored case has shown.
+        issues: Issues of the stored case.
         case: Whose they are.
-        organs: Names of the K - 1 organs, all of which the case has.
+        classes: Names of the K - 1 foreground classes, all of which the case has.
     """
     known = {issue.kind for issue in issues}
     lost = []
@@ -150,7 +150,7 @@ def check_prepared(
         lost.append(DataIssue(case.name, "constant", message, is_fatal=True))
     if known.isdisjoint(("all_background", "empty_mask")):
         present = np.unique(labels)
-        vanished = [name for index, name in enumerate(organs, start=1) if index not in present]
+        vanished = [name for index, name in enumerate(classes, start=1) if index not in present]
         if vanished:
             message = (
                 f"no pixel of {', '.join(vanished)} is left at {labels.shape[1]}x{labels.shape[0]}"
@@ -162,14 +162,14 @@ def check_prepared(
 def _check_places(
     masks: np.ndarray, organs: Sequence[str]
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Puts a heart and a lung right that were exchanged, and tells organs on the wrong side.
+    """Corrects swapped heart and lung masks, and reports organs on the wrong side.
 
     Args:
         masks: bool (K - 1, H, W), none empty.
         organs: Their names. Left and right are the patient's, seen from the front.
 
     Returns:
-        masks: bool (K - 1, H, W), put right.
+        masks: bool (K - 1, H, W), corrected.
         issues: Kind and message of each.
     """
     issues: list[tuple[str, str]] = []
@@ -206,7 +206,7 @@ def _centre(mask: np.ndarray) -> float:
 
 
 def _stray_pixels(mask: np.ndarray) -> tuple[int, int]:
-    """The number of connected parts, and of the pixels outside the largest."""
+    """Number of connected parts, and of pixels outside the largest."""
     num_labels, _, statistics, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
     areas = statistics[1:, cv2.CC_STAT_AREA]
     return num_labels - 1, int(areas.sum() - areas.max()) if len(areas) else 0

@@ -1,4 +1,4 @@
-"""What a source finds in a folder: cases that can be read, before any is.
+"""The cases of a data set before they are read.
 
 Shapes: K classes, of which class 0 is the background, H and W pixels.
 """
@@ -28,10 +28,10 @@ class Case:
     Attributes:
         name: Distinct within the collection.
         patient: Whose image it is; a patient's cases stay on one side of a split.
-        read: Returns the image (H, W, C) and the organs' masks, bool (K - 1, H, W), which may
-            overlap; raises DataError, of which SizeMismatch where they differ in size.
-        files: What `read` reads, the image first.
-        error: Why it cannot be read, where that is known before; `read` raises it then.
+        read: Returns the image (H, W, C) and the classes' masks, bool (K - 1, H, W), which may
+            overlap. Raises DataError, SizeMismatch if their sizes differ.
+        files: The files that `read` reads, the image first.
+        error: Why the case cannot be read, if that is known in advance; `read` raises it.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Case:
 def cases_or_error(
     name: str, make: Callable[..., Sequence[Case]], *arguments: object
 ) -> Sequence[Case]:
-    """The cases of one image; where they cannot be made, one case that says why.
+    """Returns the cases of one image, or one case that holds the error.
 
-    So a fault of one image hides nothing that is wrong with the others.
+    An unreadable image thus does not hide problems of the others.
 
     Args:
-        name: The image's, and that of the case that takes the place of its cases.
-        make: Returns the cases; a DataError that it raises is a fault of this image alone.
-        *arguments: What `make` is called with.
+        name: The image's name, and that of the case with the error.
+        make: Returns the cases, or raises DataError.
+        *arguments: Arguments of `make`.
     """
     try:
         return make(*arguments)
@@ -68,12 +68,12 @@ class Collection:
         name: The source, as `--dataset` names it.
         class_names: K names, the background first.
         cases: In the order of their indices.
-        priority: Names of organs, the one that gets a pixel which several claim first; those not
-            named follow, the later class before the earlier.
+        priority: Classes by priority where masks overlap, the highest first; classes not named
+            follow, the later one before the earlier.
         has_whole_organs: Whether every case shows every organ, each in one part, as a chest
             radiograph does; else classes may be absent, or in several parts.
         folds: The fold of each case in the source's own split; empty if it has none.
-        issues: What was found while looking for the cases.
+        issues: Issues found while listing the cases.
 
     Raises:
         DataError: Two cases have one name.
@@ -101,13 +101,13 @@ class Collection:
 
     @property
     def class_priority(self) -> tuple[int, ...]:
-        """Indices of all organs, the strongest first."""
+        """Indices of all foreground classes, the highest priority first."""
         named = [self.class_names.index(name) for name in self.priority]
         others = reversed(range(1, len(self.class_names)))
         return (*named, *(index for index in others if index not in named))
 
     def only(self, names: Names[str]) -> "Collection":
-        """The cases of these names alone, in the collection's own order."""
+        """Only the cases with these names, in the collection's order."""
         kept = [index for index, case in enumerate(self.cases) if case.name in names]
         return dataclasses.replace(
             self,
@@ -124,20 +124,20 @@ class Collection:
         )
         return dataclasses.replace(self, cases=tuple(cases))
 
-    def with_classes(self, organs: Sequence[str]) -> "Collection":
-        """With these organs alone, in this order; all others are background.
+    def with_classes(self, classes: Sequence[str]) -> "Collection":
+        """Only these classes, in this order; all others become background.
 
         Raises:
-            ConfigurationError: An organ is unknown or named twice.
+            ConfigurationError: A class is unknown or named twice.
         """
-        unknown = [name for name in organs if name not in self.class_names[1:]]
-        if unknown or len(set(organs)) != len(organs):
+        unknown = [name for name in classes if name not in self.class_names[1:]]
+        if unknown or len(set(classes)) != len(classes):
             raise ConfigurationError(
                 f"--classes must name classes of {self.name}, each once, without the background.",
-                received=f"--classes={','.join(organs)}",
+                received=f"--classes={','.join(classes)}",
                 remedy=f"Choose from {', '.join(self.class_names[1:])}.",
             )
-        kept = [self.class_names.index(name) - 1 for name in organs]
+        kept = [self.class_names.index(name) - 1 for name in classes]
 
         def selecting(read):
             def read_selected():
@@ -148,11 +148,11 @@ class Collection:
 
         return dataclasses.replace(
             self,
-            class_names=(self.class_names[0], *organs),
+            class_names=(self.class_names[0], *classes),
             cases=tuple(
                 dataclasses.replace(case, read=selecting(case.read)) for case in self.cases
             ),
-            priority=tuple(name for name in self.priority if name in organs),
+            priority=tuple(name for name in self.priority if name in classes),
         )
 
 

@@ -31,7 +31,7 @@ _UNKNOWN_SIZE = (np.nan, np.nan)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reading:
-    """A case as training sees it, or why it cannot.
+    """A case as training sees it, or why it cannot be used.
 
     Attributes:
         case: What was read.
@@ -57,7 +57,7 @@ def load(
 
     Masks are merged at full resolution by the collection's priority; then each pixel of the
     training resolution gets the class with the largest area in it. Faults that leave no doubt
-    about what was meant are repaired, and each is told in the data set's `issues`.
+    about what was meant are corrected, and each is listed in the data set's `issues`.
 
     Args:
         collection: The cases.
@@ -69,7 +69,7 @@ def load(
         ConfigurationError: The cases do not fit into memory, or their intensities have no bounds
             and the preparation needs them.
     """
-    # Those that are known to be broken first: nobody waits for the others to be read in vain.
+    # Cases known to be unreadable come first, so that nobody waits for the others in vain.
     broken = [_unusable(case, case.error) for case in collection.cases if case.error is not None]
     _raise_if_any_fatal(broken, len(collection.cases))
     preparation = with_intensity_bounds(collection, preparation)
@@ -110,7 +110,7 @@ def with_intensity_bounds(collection: Collection, preparation: Preparation) -> P
 def read_cases(
     collection: Collection, preparation: Preparation, progress: Progress | None = None
 ) -> Iterator[Reading]:
-    """Yields a reading a case, in order; several are read at a time."""
+    """Yields one reading per case, in order; several are read at a time."""
     cases = iter(collection.cases)
     num_threads = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(num_threads) as threads:
@@ -154,8 +154,8 @@ def read_case(case: Case, collection: Collection, preparation: Preparation) -> R
     image = preparation.prepare_images(pixels[np.newaxis])[0].numpy()
     priority = collection.class_priority
     labels = preparation.prepare_labels(merge_masks(masks, priority), priority)
-    organs = collection.class_names[1:] if collection.has_whole_organs else ()
-    issues += check_prepared(image, labels, issues, case, organs)
+    expected = collection.class_names[1:] if collection.has_whole_organs else ()
+    issues += check_prepared(image, labels, issues, case, expected)
     pixel_size = preparation.pixel_size(decoded.spacing, height, width)
     return Reading(case, image, labels, pixel_size, tuple(issues))
 

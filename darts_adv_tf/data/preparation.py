@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from darts_adv_tf.tf_graph.image_size import height_and_width
+
 NORMALIZATIONS = ("range", "window", "percentile")
 
 
@@ -43,7 +45,7 @@ class Preparation:
     def prepare_images(self, images: tf.Tensor) -> tf.Tensor:
         """Images (N, H, W, C), intensities as stored on disk -> float32 (N, S, S, C)."""
         images = tf.cast(images, tf.float32)
-        height, width = self._inner_size(*_sizes(images))
+        height, width = self._inner_size(*height_and_width(images))
         resized = tf.image.resize(images, (height, width), method="bilinear", antialias=True)
         normalized = self._normalize(resized)
         if not self.keeps_aspect:
@@ -97,7 +99,9 @@ class Preparation:
         inner_height, inner_width = self._inner_size(height, width)
         return spacing[0] * height / inner_height, spacing[1] * width / inner_width
 
-    def _inner_size(self, height, width) -> tuple:
+    def _inner_size(
+        self, height: int | tf.Tensor, width: int | tf.Tensor
+    ) -> tuple[int | tf.Tensor, int | tf.Tensor]:
         """What the image takes up of the square; integers where the image's are."""
         side = self.image_size
         if not self.keeps_aspect:
@@ -105,10 +109,12 @@ class Preparation:
         if isinstance(height, int) and isinstance(width, int):
             longest = max(height, width)
             sizes = (2 * side * length + longest for length in (height, width))
-            return tuple(max(1, size // (2 * longest)) for size in sizes)
+            inner_height, inner_width = (max(1, size // (2 * longest)) for size in sizes)
+            return inner_height, inner_width
         longest = tf.maximum(height, width)
         sizes = (2 * side * length + longest for length in (height, width))
-        return tuple(tf.maximum(1, size // (2 * longest)) for size in sizes)
+        inner_height, inner_width = (tf.maximum(1, size // (2 * longest)) for size in sizes)
+        return inner_height, inner_width
 
     def _normalize(self, images: tf.Tensor) -> tf.Tensor:
         if self.normalization == "range":
@@ -143,11 +149,11 @@ class Preparation:
 
 
 def merge_masks(masks: np.ndarray, priority: Sequence[int]) -> np.ndarray:
-    """Merges the masks of organs into one label image.
+    """Merges the masks of the classes into one label image.
 
     Args:
-        masks: bool (K - 1, H, W), one an organ.
-        priority: Class indices of the organs, the one that gets a disputed pixel first.
+        masks: bool (K - 1, H, W), one per foreground class.
+        priority: Indices of the foreground classes, the highest priority first.
 
     Returns:
         uint8 (H, W), class indices.
@@ -156,9 +162,3 @@ def merge_masks(masks: np.ndarray, priority: Sequence[int]) -> np.ndarray:
     for class_index in reversed(priority):
         labels[masks[class_index - 1]] = class_index
     return labels
-
-
-def _sizes(images: tf.Tensor) -> list:
-    """Height and width: Python integers where known, scalars of the graph otherwise."""
-    dynamic = tf.shape(images)
-    return [dynamic[axis] if images.shape[axis] is None else images.shape[axis] for axis in (1, 2)]

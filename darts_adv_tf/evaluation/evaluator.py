@@ -1,4 +1,4 @@
-"""Measures a segmenter on the test cases, beside two predictors that are blind to the image.
+"""Evaluates a segmenter on the test cases, next to two baselines that ignore the image.
 
 Shapes: N cases, H, W, C channels, K classes, of which class 0 is the background.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.data.ratio_table import RATIOS_FILE
 from darts_adv_tf.data.split import Split
 from darts_adv_tf.evaluation.metrics import (
     confusion_matrix,
@@ -23,7 +24,6 @@ from darts_adv_tf.evaluation.metrics import (
     summarize,
 )
 from darts_adv_tf.evaluation.metrics.cardiothoracic_ratio import (
-    FILE_NAME,
     cardiothoracic_ratio,
     compare_ratios,
     has_cardiothoracic_ratio,
@@ -37,16 +37,16 @@ from darts_adv_tf.system.files import write_text
 Segmenter = Callable[[np.ndarray], Any]
 """Maps float32 images (N, H, W, C) to logits or probabilities (N, H, W, K)."""
 
-BASELINE_FIGURES = (
+BASELINE_METRICS = (
     "mean_iou",
     "mean_iou_organs",
     "mean_hd95_organs",
     "mean_assd_organs",
     "cardiothoracic_ratio",
 )
-"""What metrics.json tells of a baseline, where it tells it of the segmenter."""
+"""The metrics that metrics.json gives for a baseline too, where it has them."""
 
-RATIO_COLUMNS = {"masks": "ctr_true", FILE_NAME: "ctr_listed"}
+RATIO_COLUMNS = {"masks": "ctr_true", RATIOS_FILE: "ctr_listed"}
 """The columns of per_case.csv for reference ratios, by where those are from."""
 
 
@@ -60,29 +60,28 @@ def evaluate_segmenter(
 ) -> dict[str, Any]:
     """Writes metrics.json, per_case.csv and overlays.png of the test cases.
 
-    Everything is measured at the training resolution. What was padded to keep an image's aspect
-    counts as the background that it is, and as a part of the image where a diagonal is taken.
-    Where the aspect was not kept, a pixel is a training pixel all the same, whatever it covers;
-    distances in mm know its height and width.
+    Everything is measured at the training resolution. Padding that keeps an image's aspect counts
+    as background, and as part of the image for its diagonal. If the aspect was not kept, distances
+    in pixels are still in training pixels; distances in mm use their height and width.
 
     Args:
         segmenter: Maps float32 images (N, H, W, C) to logits or probabilities (N, H, W, K).
         dataset, split: The cases; those of `split.test` are measured, the training cases shape
             the `mean_shape` baseline.
         workdir: Folder for the three files; each is replaced as a whole.
-        batch_size: Images a call of the segmenter.
-        ratios: Cardiothoracic ratios that others measured, by case; not every case needs one.
+        batch_size: Number of images per call of the segmenter.
+        ratios: Listed cardiothoracic ratios by case; not every case needs one.
 
     Returns:
         What metrics.json holds: `summarize` of the segmenter; the means of its surface distances
         in pixels, and where every test case's pixel size is known `hd95_mm` and `assd_mm` by
-        organ; `cardiothoracic_ratio`, where both lungs and the heart are classes, against the
+        class; `cardiothoracic_ratio`, where both lungs and the heart are classes, against the
         ratios of the true masks and, if given, `ratios`; and `baselines`, by name the overall
         means and the cardiothoracic ratio.
 
     Raises:
         DataError: There is no test case, or no training case.
-        NonFiniteError: The segmenter answered with infinity or nan.
+        NonFiniteError: The segmenter's output contains infinity or nan.
         StorageError: A file could not be written.
     """
     for name, indices in (("test", split.test), ("training", split.train_and_val)):
@@ -105,21 +104,21 @@ def evaluate_segmenter(
     )
     metrics["baselines"] = {}
     shape = mean_shape(dataset.labels[list(split.train_and_val)], len(class_names))
-    for name, blind in (("mean_shape", shape), ("all_background", np.zeros_like(shape))):
-        blind_predictions = np.broadcast_to(blind, labels.shape)
-        summary, blind_columns = _measure(labels, blind_predictions, class_names, references)
+    for name, constant in (("mean_shape", shape), ("all_background", np.zeros_like(shape))):
+        constant_predictions = np.broadcast_to(constant, labels.shape)
+        summary, constant_columns = _measure(labels, constant_predictions, class_names, references)
         if name == "mean_shape":
-            columns["mean_iou_of_mean_shape"] = blind_columns["mean_iou"]
+            columns["mean_iou_of_mean_shape"] = constant_columns["mean_iou"]
         metrics["baselines"][name] = {
-            key: summary[key] for key in BASELINE_FIGURES if key in summary
+            key: summary[key] for key in BASELINE_METRICS if key in summary
         }
 
     write_text(workdir / "per_case.csv", _per_case_table(cases, columns))
-    decoded = _overlays_of_extremes(
+    overlays = _overlays_of_extremes(
         images, labels, predictions, columns["mean_iou"], cases, class_names
     )
-    save_png(workdir / "overlays.png", decoded)
-    # Last: where the figures stand, the rest stands too.
+    save_png(workdir / "overlays.png", overlays)
+    # Last, so that the other files exist wherever metrics.json does.
     write_text(workdir / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return metrics
 
@@ -130,14 +129,14 @@ def predict_labels(segmenter: Segmenter, images: np.ndarray, batch_size: int = 8
     Args:
         segmenter: Maps float32 images (N, H, W, C) to logits or probabilities (N, H, W, K).
         images: (N, H, W, C) float32.
-        batch_size: Images a call; the last call may get fewer.
+        batch_size: Number of images per call; the last call may get fewer.
 
     Returns:
         (N, H, W) uint8.
 
     Raises:
-        ValueError: The segmenter's answer does not fit the images.
-        NonFiniteError: The segmenter answered with infinity or nan.
+        ValueError: The shape of the segmenter's output does not fit the images.
+        NonFiniteError: The segmenter's output contains infinity or nan.
     """
     predictions = np.empty(images.shape[:3], np.uint8)
     for start in range(0, len(images), batch_size):
@@ -145,7 +144,7 @@ def predict_labels(segmenter: Segmenter, images: np.ndarray, batch_size: int = 8
         scores = np.asarray(segmenter(batch))
         if scores.ndim != 4 or scores.shape[:3] != batch.shape[:3]:
             raise ValueError(
-                "A segmenter maps (N, H, W, C) to (N, H, W, classes). "
+                "A segmenter must map (N, H, W, C) to (N, H, W, classes). "
                 f"Received: {batch.shape} mapped to {scores.shape}"
             )
         if not np.isfinite(scores).all():
@@ -179,18 +178,18 @@ def _measure(
     references: Mapping[str, np.ndarray],
     pixel_sizes: np.ndarray | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """All figures of some predictions.
+    """Computes all metrics of some predictions.
 
     Args:
         labels, predictions: (N, H, W), class indices.
         class_names: K names.
-        references: Cardiothoracic ratios (N,) by where they are from, if there are any.
+        references: Reference cardiothoracic ratios (N,) by origin.
         pixel_sizes: (N, 2) in mm, nan where unknown.
 
     Returns:
         The summary, ready for JSON; and by column of per_case.csv float64 (N,), with nan.
     """
-    organs = class_names[1:]
+    foreground = class_names[1:]
     pairs = zip(labels, predictions, strict=True)
     confusions = np.stack([confusion_matrix(*pair, len(class_names)) for pair in pairs])
     class_iou, class_dice = iou(confusions), dice(confusions)
@@ -201,15 +200,15 @@ def _measure(
         **_named("dice", class_names, class_dice),
     }
     surfaces = score_surfaces(labels, predictions, len(class_names))
-    metrics |= surfaces.summarize(organs)
-    columns |= _named("hd95", organs, surfaces.hd95) | _named("assd", organs, surfaces.assd)
+    metrics |= surfaces.summarize(foreground)
+    columns |= _named("hd95", foreground, surfaces.hd95) | _named("assd", foreground, surfaces.assd)
     if pixel_sizes is not None and not np.isnan(pixel_sizes).all():
         surfaces = score_surfaces(labels, predictions, len(class_names), pixel_sizes)
-        columns |= _named("hd95_mm", organs, surfaces.hd95)
-        columns |= _named("assd_mm", organs, surfaces.assd)
-        # A mean over some of the cases could not be held against the one in pixels.
+        columns |= _named("hd95_mm", foreground, surfaces.hd95)
+        columns |= _named("assd_mm", foreground, surfaces.assd)
+        # A mean over only some of the cases would not be comparable to the one in pixels.
         if not np.isnan(pixel_sizes).any():
-            summary = surfaces.summarize(organs)
+            summary = surfaces.summarize(foreground)
             metrics |= {"hd95_mm": summary["hd95"], "assd_mm": summary["assd"]}
     if references:
         ratios = _ratios(predictions, class_names)
@@ -227,12 +226,12 @@ def _reference_ratios(
     class_names: Sequence[str],
     ratios: Mapping[str, float] | None,
 ) -> dict[str, np.ndarray]:
-    """By where they are from, cardiothoracic ratios (N,) of the cases, nan for want of one."""
+    """Reference cardiothoracic ratios (N,) by origin, nan where there is none."""
     if not has_cardiothoracic_ratio(class_names):
         return {}
     references = {"masks": _ratios(labels, class_names)}
     if ratios is not None:
-        references[FILE_NAME] = np.array([ratios.get(case, np.nan) for case in cases])
+        references[RATIOS_FILE] = np.array([ratios.get(case, np.nan) for case in cases])
     return references
 
 
@@ -246,7 +245,7 @@ def _named(metric: str, names: Sequence[str], scores: np.ndarray) -> dict[str, n
 
 
 def _per_case_table(cases: Sequence[str], columns: Mapping[str, np.ndarray]) -> str:
-    """CSV; the cell of what is not defined for a case is empty."""
+    """Returns a CSV table; cells of undefined values are empty."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["case", *columns])

@@ -6,6 +6,8 @@ N batch, H, W height and width, C channels.
 import keras
 import tensorflow as tf
 
+from darts_adv_tf.tf_graph.image_size import height_and_width
+
 
 def _padding(size: int | tf.Tensor, multiple: int) -> tuple:
     """The rows (or columns) to add before and after `size` of them."""
@@ -36,7 +38,7 @@ class PadToMultiple(keras.layers.Layer):
         self.multiple = multiple
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        height, width = _sizes(images)
+        height, width = height_and_width(images)
         rows = _padding(height, self.multiple)
         columns = _padding(width, self.multiple)
         if _is_zero(rows) and _is_zero(columns):
@@ -64,7 +66,7 @@ class CropPadding(keras.layers.Layer):
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         padded, images = inputs
-        height, width = _sizes(images)
+        height, width = height_and_width(images)
         rows = _padding(height, self.multiple)
         columns = _padding(width, self.multiple)
         if _is_zero(rows) and _is_zero(columns):
@@ -78,14 +80,6 @@ class CropPadding(keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "multiple": self.multiple}
-
-
-def _sizes(images: tf.Tensor) -> list:
-    """Height and width: Python integers where known, scalars of the graph otherwise."""
-    return [
-        tf.shape(images)[axis] if images.shape[axis] is None else images.shape[axis]
-        for axis in (1, 2)
-    ]
 
 
 def _is_zero(padding: tuple) -> bool:

@@ -14,6 +14,7 @@ from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.nifti import NIFTI_SUFFIXES, num_slices, read_nifti
 from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES, is_image_name, read_image
 from darts_adv_tf.system.errors import DataError
+from darts_adv_tf.system.folders import folders_below, list_folder
 
 # File systems take 255 bytes a name; files are written under a temporary one, a little longer.
 LONGEST_NAME = 200
@@ -128,7 +129,7 @@ def _expand(value: str) -> list[Path]:
     if path.is_dir():
         found = [
             child
-            for child in _children(path)
+            for child in list_folder(path)
             if is_image_name(child.name) and not child.name.startswith(".") and child.is_file()
         ]
         if not found:
@@ -166,13 +167,13 @@ def _matches(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
     """What a glob matches below a folder. The standard library's would follow links in circles."""
     first, *rest = parts
     if first == "**":
-        for inner in _folders_below(folder, set()):
+        for inner in folders_below(folder):
             yield from _matches(inner, rest or ["*"])
         return
     if glob.has_magic(first):
         found = [
             child
-            for child in _children(folder)
+            for child in list_folder(folder)
             if fnmatch.fnmatchcase(child.name, first)
             and child.name.startswith(".") <= first.startswith(".")
         ]
@@ -183,38 +184,6 @@ def _matches(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
             yield child
         elif child.is_dir():
             yield from _matches(child, rest)
-
-
-def _folders_below(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
-    """A folder and all inside it, links to folders included, each real one once."""
-    pending = [folder]
-    while pending:
-        current = pending.pop()
-        try:
-            status = current.stat()
-        except OSError:
-            continue
-        if (status.st_dev, status.st_ino) in visited:
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        yield current
-        pending += [
-            child
-            for child in reversed(_children(current))
-            if child.is_dir() and not child.name.startswith(".")
-        ]
-
-
-def _children(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise DataError(
-            "A folder of images must be readable.",
-            received=error.strerror or error,
-            file=folder,
-            remedy="Give yourself permission to read it.",
-        ) from error
 
 
 def _images_of(path: Path) -> list[tuple[Path, int | None]]:

@@ -134,7 +134,7 @@ def test_an_overlap_is_told_with_its_size_and_who_got_it():
     found = kinds(make_masks(NAMES), NAMES, priority=("heart",))
     assert list(found) == ["overlap"]
     assert found["overlap"].message == (
-        "120 pixels in more than one organ (39% of heart), given to heart over left_lung"
+        "120 pixels in more than one mask (39% of heart), given to heart over left_lung"
     )
     told = kinds(make_masks(NAMES), NAMES, priority=("left_lung",))["overlap"].message
     assert told.endswith("given to left_lung over heart")

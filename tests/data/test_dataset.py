@@ -32,14 +32,14 @@ def test_matching_parts_make_a_data_set():
     "changes, told",
     [
         ({"cases": ("a", "a")}, "distinct"),
-        ({"cases": ("a",)}, "one image a case"),
-        ({"images": np.zeros((2, 4, 4), np.float32)}, "images is float32"),
-        ({"images": np.zeros((2, 4, 4, 1))}, "images is float32"),
-        ({"labels": np.zeros((2, 4, 5), np.uint8)}, "labels is uint8"),
+        ({"cases": ("a",)}, "one image per case"),
+        ({"images": np.zeros((2, 4, 4), np.float32)}, "images must be float32"),
+        ({"images": np.zeros((2, 4, 4, 1))}, "images must be float32"),
+        ({"labels": np.zeros((2, 4, 5), np.uint8)}, "labels must be uint8"),
         ({"labels": np.full((2, 4, 4), 4, np.uint8)}, "number of classes"),
-        ({"patients": ("a",)}, "one of patients a case"),
-        ({"pixel_sizes": np.ones((3, 2))}, "one of pixel_sizes a case"),
-        ({"folds": ("fold1",)}, "one fold a case"),
+        ({"patients": ("a",)}, "patients must have one entry per case"),
+        ({"pixel_sizes": np.ones((3, 2))}, "pixel_sizes must have one entry per case"),
+        ({"folds": ("fold1",)}, "folds must have one entry per case"),
     ],
 )
 def test_parts_that_do_not_belong_together_are_refused(changes, told):

@@ -91,7 +91,7 @@ def read_raster(path: str | Path) -> DecodedImage:
 
 
 def read_mask(path: str | Path) -> np.ndarray:
-    """Decodes a mask of one organ, anti-aliased or not, from any raster image.
+    """Decodes a mask of one class, anti-aliased or not, from any raster image.
 
     Returns:
         bool (H, W), true from half of the format's maximum on: from 128 on in 8 bits.

@@ -25,14 +25,9 @@ from pathlib import Path
 from darts_adv_tf.data import chest
 from darts_adv_tf.data.collection import Case, Collection
 from darts_adv_tf.data.data_issue import DataIssue
-from darts_adv_tf.data.sources.folder import (
-    is_file,
-    is_folder,
-    left_out,
-    list_folder,
-    require_folders,
-)
+from darts_adv_tf.data.sources.folder import left_out, list_data_folder, require_folders
 from darts_adv_tf.data.sources.mask_folders import find_cases, make_cases
+from darts_adv_tf.system.folders import is_file, is_folder
 
 DICOM_NAME = "original.dcm"
 _REMEDY = (
@@ -85,7 +80,7 @@ def _find_full_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[DataIssu
         cases += make_cases(folder.name, folder / DICOM_NAME, list(masks.values()), missing)
     without_image = sorted(
         path.name
-        for path in list_folder(data_dir)
+        for path in list_data_folder(data_dir)
         if path not in folders and any(is_file(path / f"{organ}.png") for organ in chest.ORGANS)
     )
     return tuple(cases), left_out(without_image, f"a folder without {DICOM_NAME}")
@@ -94,4 +89,4 @@ def _find_full_release(data_dir: Path) -> tuple[tuple[Case, ...], tuple[DataIssu
 def _patient_folders(data_dir: Path) -> list[Path]:
     if not is_folder(data_dir):
         return []
-    return sorted(path for path in list_folder(data_dir) if is_file(path / DICOM_NAME))
+    return sorted(path for path in list_data_folder(data_dir) if is_file(path / DICOM_NAME))

@@ -20,10 +20,11 @@ from darts_adv_tf.data.collection import Case, Collection, cases_or_error
 from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES
 from darts_adv_tf.data.sources.description import FILE_NAME, MAXIMUM_CLASSES, Description
-from darts_adv_tf.data.sources.folder import is_file, require_folders, stem_of
+from darts_adv_tf.data.sources.folder import require_folders, stem_of
 from darts_adv_tf.data.sources.index_mask import IndexMeaning
 from darts_adv_tf.data.sources.planes import find_planes, read_plane
 from darts_adv_tf.system.errors import DataError
+from darts_adv_tf.system.folders import is_file
 
 
 def find_decathlon(data_dir: Path) -> Collection:

@@ -1,7 +1,7 @@
-"""Looks into folders, and says what is wrong with them.
+"""Finds the files of a data set, and says what is wrong with its folders.
 
-Every source finds its files by these functions, so that hidden files, links that run in circles
-and folders that cannot be read are met in one place.
+All readers of data sets find their files with these functions, so that hidden files, circular
+links and unreadable folders are handled in one place.
 """
 
 import os
@@ -10,22 +10,7 @@ from pathlib import Path
 
 from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.system.errors import DataError
-
-
-def is_folder(path: Path) -> bool:
-    """Whether there is a folder; a name that the system does not take names none."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def is_file(path: Path) -> bool:
-    """Whether there is a file; a name that the system does not take names none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+from darts_adv_tf.system.folders import folders_below, is_folder, list_folder
 
 
 def require_folders(folders: Sequence[Path], rule: str, remedy: str) -> None:
@@ -53,7 +38,7 @@ def files_by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
             but their suffix.
     """
     found: dict[str, Path] = {}
-    for path in sorted(list_folder(folder)):
+    for path in list_data_folder(folder):
         stem = stem_of(path.name, suffixes)
         if stem is None:
             continue
@@ -71,30 +56,17 @@ def files_by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
 def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """The files with one of the suffixes in a folder and in all folders below it, sorted.
 
-    Links to folders are followed, but no folder is entered twice, so that links in circles end.
-    Hidden files and folders are passed over.
+    Hidden files are passed over.
 
     Raises:
-        DataError: A folder cannot be read, or a name is no text.
+        DataError: A folder cannot be read, or a name is not valid UTF-8.
     """
-    found, folders, entered = [], [folder], set()
-    while folders:
-        current = folders.pop()
-        try:
-            status = os.stat(current)
-        except OSError as error:
-            raise _unreadable(current, error) from error
-        if (status.st_dev, status.st_ino) in entered:
-            continue
-        entered.add((status.st_dev, status.st_ino))
-        for path in list_folder(current):
-            if is_folder(path):
-                # What macOS leaves beside the folder of an archive holds hidden files alone.
-                if not path.name.startswith(".") and path.name != "__MACOSX":
-                    folders.append(path)
-            elif stem_of(path.name, suffixes) is not None:
-                found.append(path)
-    return sorted(found)
+    return sorted(
+        path
+        for current in folders_below(folder)
+        for path in list_data_folder(current)
+        if not is_folder(path) and stem_of(path.name, suffixes) is not None
+    )
 
 
 def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
@@ -106,16 +78,13 @@ def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
     return name[: len(name) - len(suffix)]
 
 
-def list_folder(folder: Path) -> list[Path]:
-    """The entries of a folder.
+def list_data_folder(folder: Path) -> list[Path]:
+    """The entries of a folder of a data set, sorted.
 
     Raises:
-        DataError: The folder cannot be read, or a name in it is no text.
+        DataError: The folder cannot be read, or a name in it is not valid UTF-8.
     """
-    try:
-        entries = list(folder.iterdir())
-    except (OSError, ValueError) as error:
-        raise _unreadable(folder, error) from error
+    entries = list_folder(folder)
     for path in entries:
         try:
             path.name.encode()
@@ -141,12 +110,3 @@ def left_out(names: Sequence[str], what: str) -> tuple[DataIssue, ...]:
         return ()
     others = f", as are {len(names) - 1} more" if len(names) > 1 else ""
     return (DataIssue(names[0], "unlisted", f"{what}, left out{others}"),)
-
-
-def _unreadable(folder: Path, error: Exception) -> DataError:
-    return DataError(
-        "The folders of a data set must be readable.",
-        received=getattr(error, "strerror", None) or error,
-        file=folder,
-        remedy="Name an existing folder that you have permission to read.",
-    )

@@ -28,15 +28,15 @@ from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES
 from darts_adv_tf.data.sources.description import MAXIMUM_CLASSES
 from darts_adv_tf.data.sources.folder import (
     files_by_stem,
-    is_folder,
     left_out,
-    list_folder,
+    list_data_folder,
     require_folders,
 )
 from darts_adv_tf.data.sources.index_mask import IndexMeaning
 from darts_adv_tf.data.sources.mask_folders import find_cases
 from darts_adv_tf.data.sources.planes import find_planes, read_plane
 from darts_adv_tf.system.errors import ConfigurationError, DataError
+from darts_adv_tf.system.folders import is_folder
 
 _RULE = "The folder must hold images/, and either masks/<class>/ or labels/."
 _REMEDY = "Let --data_dir name such a folder; docs/datasets.md shows both layouts."
@@ -69,7 +69,7 @@ def find_folders(data_dir: Path, classes: Sequence[str] | None = None) -> Collec
 def _find_masks(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     mask_dirs = {
         path.name: path
-        for path in sorted(list_folder(data_dir / "masks"))
+        for path in list_data_folder(data_dir / "masks")
         if is_folder(path) and not path.name.startswith(".")
     }
     if not mask_dirs or "background" in mask_dirs or len(mask_dirs) >= MAXIMUM_CLASSES:

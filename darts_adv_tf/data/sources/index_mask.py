@@ -15,11 +15,11 @@ from darts_adv_tf.system.errors import DataError
 
 @dataclasses.dataclass(frozen=True)
 class IndexMeaning:
-    """Which stored values make up each organ.
+    """Which stored values make up each class.
 
     Attributes:
         class_names: K names, the background first.
-        values: The values of each of the K - 1 organs; organs may share values.
+        values: The values of each of the K - 1 foreground classes; classes may share values.
         background: The values of the background.
     """
 
@@ -28,9 +28,9 @@ class IndexMeaning:
     background: tuple[int, ...] = (0,)
 
     @classmethod
-    def in_order(cls, organs: Iterable[str]) -> "IndexMeaning":
-        """The values 1, 2, ... for organs in this order."""
-        names = ("background", *organs)
+    def in_order(cls, classes: Iterable[str]) -> "IndexMeaning":
+        """The values 1, 2, ... for classes in this order."""
+        names = ("background", *classes)
         return cls(names, tuple((index,) for index in range(1, len(names))))
 
     def read(self, path: Path, plane: int) -> np.ndarray:

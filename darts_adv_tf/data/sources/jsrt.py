@@ -32,9 +32,10 @@ from darts_adv_tf.data.collection import Case, Collection, cases_or_error
 from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.jsrt_raw import read_jsrt_raw
 from darts_adv_tf.data.sources.cx_seg import find_cx_seg
-from darts_adv_tf.data.sources.folder import files_below, is_folder, left_out, require_folders
+from darts_adv_tf.data.sources.folder import files_below, left_out, require_folders
 from darts_adv_tf.data.sources.planes import read_masks
 from darts_adv_tf.system.errors import ConfigurationError, DataError
+from darts_adv_tf.system.folders import is_folder
 
 CLAVICLES = ("left_clavicle", "right_clavicle")
 ALL_ORGANS = (*chest.ORGANS, *CLAVICLES)

@@ -1,4 +1,4 @@
-"""Images beside masks of the same name, a folder of masks an organ.
+"""Images, and masks of the same name in one folder per class.
 
 Shapes: K classes, of which class 0 is the background, H and W pixels.
 """
@@ -20,23 +20,23 @@ from darts_adv_tf.system.errors import DataError
 def find_cases(
     image_dir: Path, mask_dirs: dict[str, Path], suffixes: Sequence[str], remedy: str
 ) -> tuple[tuple[Case, ...], tuple[DataIssue, ...]]:
-    """Finds a case an image, or one a slice where the images are volumes, sorted by name.
+    """Finds one case per image, or one per slice of a volume, sorted by name.
 
     Args:
         image_dir: The folder of the images.
-        mask_dirs: The folder of the masks of each organ, in the order of the classes.
+        mask_dirs: The folder of the masks of each class, in the order of the classes.
         suffixes: Of images and masks.
         remedy: What to do about a folder without images.
 
     Returns:
-        cases: Whose masks come in the order of `mask_dirs`; broken where one is missing.
+        cases: Cases with masks in the order of `mask_dirs`; with an error if one is missing.
         issues: Masks without an image.
 
     Raises:
         DataError: There is no image.
     """
     images = files_by_stem(image_dir, suffixes)
-    masks = {organ: files_by_stem(folder, suffixes) for organ, folder in mask_dirs.items()}
+    masks = {name: files_by_stem(folder, suffixes) for name, folder in mask_dirs.items()}
     if not images:
         raise DataError(
             "A data set must hold at least one image.",
@@ -46,18 +46,16 @@ def find_cases(
         )
     issues = tuple(
         issue
-        for organ, found in masks.items()
+        for name, found in masks.items()
         for issue in left_out(
-            [stem for stem in found if stem not in images], f"a mask of {organ} without an image"
+            [stem for stem in found if stem not in images], f"a mask of {name} without an image"
         )
     )
     cases: list[Case] = []
     for stem, image in images.items():
         present = [found[stem] for found in masks.values() if stem in found]
         missing = {
-            organ: mask_dirs[organ] / image.name
-            for organ, found in masks.items()
-            if stem not in found
+            name: mask_dirs[name] / image.name for name, found in masks.items() if stem not in found
         }
         cases += make_cases(stem, image, present, missing)
     return tuple(cases), issues
@@ -66,13 +64,13 @@ def find_cases(
 def make_cases(
     name: str, image: Path, masks: Sequence[Path], missing: Mapping[str, Path] | None = None
 ) -> Sequence[Case]:
-    """A case a plane of the image, or a broken one if they cannot be made.
+    """Returns one case per plane of the image, or one with the error.
 
     Args:
-        name: The image's, and its patient's.
+        name: The name of the image and of its patient.
         image: The image.
-        masks: A file an organ, in the order of the classes.
-        missing: Where masks were looked for in vain, by organ.
+        masks: One file per class, in the order of the classes.
+        missing: Where masks were expected but not found, by class.
     """
     return cases_or_error(name, _make_cases, name, image, masks, missing or {})
 

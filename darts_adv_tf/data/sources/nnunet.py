@@ -110,17 +110,17 @@ def _read_labels(description: Description) -> IndexMeaning:
         values[name] = tuple(group)
     if values.get("background") != (0,):
         raise description.refuse("'labels' must map 'background' to 0.", labels)
-    organs = {name: group for name, group in values.items() if name != "background"}
-    if not 1 <= len(organs) < MAXIMUM_CLASSES or any(0 in group for group in organs.values()):
+    classes = {name: group for name, group in values.items() if name != "background"}
+    if not 1 <= len(classes) < MAXIMUM_CLASSES or any(0 in group for group in classes.values()):
         raise description.refuse(
             f"'labels' must name 1 to {MAXIMUM_CLASSES - 1} classes besides the background, none "
             "of them with the value 0.",
             labels,
         )
-    singles = [group for group in organs.values() if len(group) == 1]
+    singles = [group for group in classes.values() if len(group) == 1]
     if len(set(singles)) != len(singles):
         raise description.refuse("'labels' must give each class different values.", labels)
-    return IndexMeaning(("background", *organs), tuple(organs.values()))
+    return IndexMeaning(("background", *classes), tuple(classes.values()))
 
 
 def _channel_files(

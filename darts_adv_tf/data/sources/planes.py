@@ -56,7 +56,7 @@ def read_plane(path: Path, plane: int) -> DecodedImage:
 def read_masks(
     paths: Sequence[Path], plane: int, shape: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """Reads a plane of masks, one file an organ: bool (K - 1, H, W).
+    """Reads a plane of masks, one file per class: bool (K - 1, H, W).
 
     Args:
         paths: The files.

@@ -15,9 +15,10 @@ ELNANO, 2018 (the masks).
 from pathlib import Path
 
 from darts_adv_tf.data.collection import Collection
-from darts_adv_tf.data.sources.folder import files_by_stem, is_folder, left_out, require_folders
+from darts_adv_tf.data.sources.folder import files_by_stem, left_out, require_folders
 from darts_adv_tf.data.sources.mask_folders import make_cases
 from darts_adv_tf.system.errors import DataError
+from darts_adv_tf.system.folders import is_folder
 
 _MASK_DIRS = ("mask/mask", "masks", "mask")
 _RULE = "A Shenzhen folder must hold CXR_png/, and mask/ with files <name of the image>_mask.png."

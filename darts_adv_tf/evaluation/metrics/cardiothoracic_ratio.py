@@ -14,22 +14,15 @@ Reference: Danzer, "The cardiothoracic ratio: an index of cardiac enlargement", 
 "Unsupervised domain adaptation for automatic estimation of cardiothoracic ratio", MICCAI 2018.
 """
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from darts_adv_tf.evaluation.metrics.overlap import for_json, mean_over_present
-from darts_adv_tf.system.errors import DataError
 
 LUNGS = ("left_lung", "right_lung")
 HEART = "heart"
-FILE_NAME = "ctr_ground_truth.csv"
-"""What CX-SEG calls its table of ratios."""
-
-_HEADER = ["id", "ctr"]
 
 
 def has_cardiothoracic_ratio(class_names: Sequence[str]) -> bool:
@@ -80,49 +73,7 @@ def compare_ratios(ratios: np.ndarray, references: np.ndarray) -> dict[str, Any]
     }
 
 
-def read_ratios(path: str | Path) -> dict[str, float]:
-    """Reads a table of ratios with the columns id and ctr.
-
-    Returns:
-        The ratios by id, without the `.png` that CX-SEG's ids end in, as its cases are named.
-
-    Raises:
-        DataError: The file cannot be read, or breaks its form.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            header, *rows = list(csv.reader(file, strict=True)) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _refuse(path, getattr(error, "strerror", None) or error) from error
-    if header != _HEADER:
-        raise _refuse(path, f"line 1: {','.join(header)[:200]}")
-    ratios: dict[str, float] = {}
-    for line, row in enumerate(rows, start=2):
-        if not row:
-            continue
-        try:
-            name, ratio = row[0].removesuffix(".png"), float(row[1])
-        except (IndexError, ValueError):
-            name, ratio = "", np.nan
-        if len(row) != len(_HEADER) or not name or not 0 < ratio <= 1:
-            raise _refuse(path, f"line {line}: {','.join(row)[:200]}")
-        if name in ratios:
-            raise _refuse(path, f"line {line}: {name} for the second time")
-        ratios[name] = ratio
-    return ratios
-
-
 def _width(mask: np.ndarray) -> int:
     """Columns from the leftmost to the rightmost pixel, both included."""
     columns = np.flatnonzero(mask.any(axis=0))
     return int(columns[-1] - columns[0] + 1)
-
-
-def _refuse(path: str | Path, received: object) -> DataError:
-    return DataError(
-        "A table of cardiothoracic ratios must have the columns id,ctr and name each case once, "
-        "with a ratio above 0 and at most 1.",
-        received=received,
-        file=path,
-        remedy=f"Restore {FILE_NAME} from the release, or remove the file.",
-    )

@@ -94,8 +94,9 @@ def summarize(confusions: np.ndarray, class_names: Sequence[str]) -> dict[str, A
     Returns:
         num_cases; mean_iou (of the pooled matrix, every class); mean_iou_organs (the same without
         the background); iou and dice by class name (pooled); mean_iou_per_case (mean over the
-        cases of each case's class mean); by organ, num_missing (the cases in which either the
-        truth or the prediction, but not both, is empty) and num_absent (those in which both are).
+        cases of each case's class mean); by foreground class, num_missing (the cases in which
+        either the truth or the prediction, but not both, is empty) and num_absent (those in which
+        both are).
 
     Raises:
         ValueError: The confusion matrices do not fit the class names.

@@ -44,12 +44,12 @@ def surface_distances(
     for name, mask in (("true", true), ("predicted", predicted)):
         if mask.ndim != 2 or mask.dtype != bool or mask.shape != true.shape:
             raise ValueError(
-                "Both masks are bool (H, W), of the same shape. "
+                "Both masks must be bool (H, W), of the same shape. "
                 f"Received: {name} {mask.dtype} {mask.shape} beside {true.shape}"
             )
     if len(spacing) != 2 or not all(0 < length < math.inf for length in spacing):
         raise ValueError(
-            f"spacing is the height and the width of a pixel. Received: spacing={spacing}"
+            f"spacing must be the height and the width of a pixel. Received: spacing={spacing}"
         )
     # No surface pixel lies elsewhere, so the transform needs to know no other pixel.
     found = find_objects((true | predicted).astype(np.int8))
@@ -107,36 +107,36 @@ def assd(true: np.ndarray, predicted: np.ndarray, spacing: Sequence[float] = (1.
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SurfaceScores:
-    """Both distances of each case and organ.
+    """Both distances of each case and foreground class.
 
     Attributes:
-        hd95, assd: float64 (N, K - 1), without the background; nan where the organ is absent
+        hd95, assd: float64 (N, K - 1), without the background; nan where the class is absent
             from truth and prediction, or the case's pixel size is unknown.
     """
 
     hd95: np.ndarray
     assd: np.ndarray
 
-    def summarize(self, organs: Sequence[str]) -> dict[str, Any]:
+    def summarize(self, classes: Sequence[str]) -> dict[str, Any]:
         """Means over the cases, ready for JSON: None in place of nan.
 
         Args:
-            organs: K - 1 names.
+            classes: K - 1 names.
 
         Returns:
-            mean_hd95_organs, mean_assd_organs (of the organs' means); hd95, assd by organ.
+            mean_hd95_organs, mean_assd_organs (of the classes' means); hd95, assd by class.
         """
-        by_organ = {
+        by_class = {
             name: mean_over_present(scores.T)
             for name, scores in (("hd95", self.hd95), ("assd", self.assd))
         }
         overall = {
             f"mean_{name}_organs": for_json(mean_over_present(means))
-            for name, means in by_organ.items()
+            for name, means in by_class.items()
         }
         return overall | {
-            name: dict(zip(organs, map(for_json, means), strict=True))
-            for name, means in by_organ.items()
+            name: dict(zip(classes, map(for_json, means), strict=True))
+            for name, means in by_class.items()
         }
 
 
@@ -146,7 +146,7 @@ def score_surfaces(
     num_classes: int,
     pixel_sizes: np.ndarray | None = None,
 ) -> SurfaceScores:
-    """Measures each organ of each case.
+    """Measures each foreground class of each case.
 
     Args:
         labels, predictions: (N, H, W), class indices.
@@ -160,10 +160,10 @@ def score_surfaces(
     for case, spacing in enumerate(pixel_sizes):
         if np.isnan(spacing).any():
             continue
-        for organ in range(1, num_classes):
-            masks = labels[case] == organ, predictions[case] == organ
+        for index in range(1, num_classes):
+            masks = labels[case] == index, predictions[case] == index
             distances = surface_distances(*masks, spacing)
-            scores[:, case, organ - 1] = _hd95(*distances), _assd(*distances)
+            scores[:, case, index - 1] = _hd95(*distances), _assd(*distances)
     return SurfaceScores(*scores)
 
 

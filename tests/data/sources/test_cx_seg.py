@@ -140,7 +140,7 @@ def test_an_overlap_goes_to_the_heart_and_is_told(folder):
     dataset = load_folder(folder)
     np.testing.assert_array_equal(dataset.labels, expected)
     (line,) = lines(dataset)
-    assert line.startswith(f"c: {drawn_through.sum()} pixels in more than one organ")
+    assert line.startswith(f"c: {drawn_through.sum()} pixels in more than one mask")
 
 
 def test_a_narrow_seam_between_organs_is_not_told(folder):

@@ -5,10 +5,8 @@ import pytest
 from darts_adv_tf.data.sources.folder import (
     files_below,
     files_by_stem,
-    is_file,
-    is_folder,
     left_out,
-    list_folder,
+    list_data_folder,
     stem_of,
 )
 from darts_adv_tf.system.errors import DataError
@@ -59,18 +57,13 @@ def test_a_linked_folder_is_entered(tmp_path):
     assert files_below(tmp_path / "data", (".png",)) == [tmp_path / "data" / "link" / "a.png"]
 
 
-def test_names_that_the_system_does_not_take_are_no_files(tmp_path):
-    for path in (tmp_path / ("x" * 5000), tmp_path / "a\0b"):
-        assert not is_file(path) and not is_folder(path)
-
-
 def test_a_name_that_is_no_text_is_refused(tmp_path):
     with open(os.path.join(os.fsencode(tmp_path), b"\xff.png"), "wb"):
         pass
     assert_refused(lambda: files_by_stem(tmp_path, (".png",)), tmp_path, "\\xff.png")
 
 
-@pytest.mark.parametrize("find", [list_folder, lambda path: files_below(path, (".png",))])
+@pytest.mark.parametrize("find", [list_data_folder, lambda path: files_below(path, (".png",))])
 def test_a_folder_that_cannot_be_read_is_refused(tmp_path, find, monkeypatch):
     file = tmp_path / "file"
     file.write_bytes(b"x")

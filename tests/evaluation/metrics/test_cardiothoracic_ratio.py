@@ -5,14 +5,12 @@ import cv2
 import numpy as np
 import pytest
 
+from darts_adv_tf.data.ratio_table import RATIOS_FILE, read_ratios
 from darts_adv_tf.evaluation.metrics.cardiothoracic_ratio import (
-    FILE_NAME,
     cardiothoracic_ratio,
     compare_ratios,
     has_cardiothoracic_ratio,
-    read_ratios,
 )
-from darts_adv_tf.system.errors import DataError
 
 CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
 REAL_FOLDER = Path(__file__).parents[4] / "shared" / "data" / "cx_seg"
@@ -108,51 +106,11 @@ def test_what_is_not_defined_is_none(ratios, references, error, num_cases, num_m
     json.dumps(agreement, allow_nan=False)
 
 
-def test_a_table_is_read_by_case(tmp_path):
-    path = tmp_path / FILE_NAME
-    path.write_bytes(b"\xef\xbb\xbfid,ctr\r\n1.2.png,0.7279\r\nb,0.5\r\n\r\n")
-    assert read_ratios(path) == {"1.2": 0.7279, "b": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("text", "received"),
-    [
-        ("", "line 1: "),
-        ("case,ratio\na,0.5\n", "line 1: case,ratio"),
-        ("id,ctr\na,0.5\nb\n", "line 3: b"),
-        ("id,ctr\na,0.5,1\n", "line 2: a,0.5,1"),
-        ("id,ctr\na,half\n", "line 2: a,half"),
-        ("id,ctr\na,nan\n", "line 2: a,nan"),
-        ("id,ctr\na,inf\n", "line 2: a,inf"),
-        ("id,ctr\na,0\n", "line 2: a,0"),
-        ("id,ctr\na,-0.5\n", "line 2: a,-0.5"),
-        ("id,ctr\na,54.1\n", "line 2: a,54.1"),
-        ("id,ctr\n.png,0.5\n", "line 2: .png,0.5"),
-        ("id,ctr\na.png,0.5\n\na,0.5\n", "line 4: a for the second time"),
-        ('id,ctr\n"a,0.5\n', "unexpected end of data"),
-        ("id,ctr\n\xff,0.5\n", "codec can't decode"),
-    ],
-)
-def test_a_malformed_table_is_refused(tmp_path, text, received):
-    path = tmp_path / FILE_NAME
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(DataError) as caught:
-        read_ratios(path)
-    assert received in str(caught.value.received)
-    assert caught.value.file == path
-    assert caught.value.rule and caught.value.remedy
-
-
-def test_a_table_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(DataError, match="No such file"):
-        read_ratios(tmp_path / FILE_NAME)
-
-
 @pytest.mark.skipif(
     not REAL_FOLDER.is_dir(), reason="the CX-SEG radiographs are not at ../shared/data/cx_seg"
 )
 def test_the_masks_of_cx_seg_give_the_ratios_that_come_with_them():
-    listed = read_ratios(REAL_FOLDER / FILE_NAME)
+    listed = read_ratios(REAL_FOLDER / RATIOS_FILE)
     assert len(listed) == 139
     ratios = []
     for case in listed:

@@ -36,6 +36,7 @@ class Flag:
         default: The value without it.
         help: One or two sentences.
         choices: The only values that it can have.
+        or_entry_point: Whether it may also be `<module>:<function>`, which its setting checks.
         aliases: Earlier names, still accepted.
         known_as: Names that other programs have for it.
         essential: Whether --help shows it; --helpfull shows all.
@@ -47,6 +48,7 @@ class Flag:
     default: Any
     help: str
     choices: tuple[str, ...] | None = None
+    or_entry_point: bool = False
     aliases: tuple[str, ...] = ()
     known_as: tuple[str, ...] = ()
     essential: bool = True
@@ -54,7 +56,7 @@ class Flag:
 
     def define(self, values: flags.FlagValues) -> None:
         """Adds the flag, and its earlier names, to the flags of a command."""
-        if self.choices is not None:
+        if self.choices is not None and not self.or_entry_point:
             flags.DEFINE_enum(self.name, self.default, self.choices, self.help, flag_values=values)
         else:
             define = _DEFINITIONS[self.kind]
@@ -65,6 +67,8 @@ class Flag:
     def describe(self) -> str:
         """Returns the flag's lines in --help."""
         choices = self.choices or ()
+        if self.or_entry_point:
+            choices = (*choices, "<module>:<function>")
         if self.kind is bool:
             value = ""
         else:
@@ -94,6 +98,7 @@ def flags_of_settings(
             each.plain(fields[name].default),
             each.help,
             each.choices,
+            each.or_entry_point,
             each.aliases,
             each.known_as,
             each.essential,

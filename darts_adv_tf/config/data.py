@@ -27,9 +27,10 @@ class DataConfig:
 
     dataset: str = setting(
         "phantom",
-        "Data set: the built-in phantom, or the layout of the folder --data_dir "
-        "(docs/datasets.md).",
+        "Data set: the built-in phantom, the layout of the folder --data_dir (docs/datasets.md), "
+        "or <module>:<function>, your own reader of that folder (docs/extending.md).",
         choices=DATASETS,
+        or_entry_point=True,
         essential=True,
         known_as=("dataset_name", "task"),
     )

@@ -12,6 +12,7 @@ from darts_adv_tf.data.sources.jsrt import find_jsrt
 from darts_adv_tf.data.sources.montgomery import find_montgomery
 from darts_adv_tf.data.sources.nnunet import find_nnunet
 from darts_adv_tf.data.sources.shenzhen import find_shenzhen
+from darts_adv_tf.data.sources.user_reader import load_user_reader
 
 Reader = Callable[[Path, Sequence[str] | None], Collection]
 """Finds the cases of a folder, with these classes in this order, or the layout's own if None."""
@@ -46,13 +47,14 @@ def find_collection(
     """Finds the cases of a folder.
 
     Args:
-        name: A key of `DATASET_READERS`.
+        name: A key of `DATASET_READERS`, or `<module>:<function>`, a user's own.
         data_dir: The folder.
         classes: The classes to use, without the background, in this order; the data set's own if
             None.
 
     Raises:
         DataError: The folder does not have the layout of the data set.
-        ConfigurationError: A class is unknown or named twice.
+        ConfigurationError: A class is unknown or named twice, or there is no such function.
     """
-    return DATASET_READERS[name](Path(data_dir), classes)
+    reader = DATASET_READERS.get(name) or _with_own_classes(load_user_reader(name))
+    return reader(Path(data_dir), classes)

@@ -64,6 +64,23 @@ class FusedAdam(keras.optimizers.Adam):
         self.epsilon_place = epsilon_place
         self._kernel: Callable[..., object] | None = None
 
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Makes the moments, as Keras's Adam does, under the same names."""
+        if self.built:
+            return
+        super(keras.optimizers.Adam, self).build(variables)
+        self._momentums, self._velocities = self.add_optimizer_variables(
+            variables, ["momentum", "velocity"]
+        )
+        # A bound method, since Keras would try to save a dictionary.
+        self._index_of = {
+            on_replica.ref(): index
+            for index, variable in enumerate(variables)
+            for on_replica in tf.distribute.get_strategy().experimental_local_results(
+                variable.value
+            )
+        }.__getitem__
+
     def apply(
         self,
         grads: Tensors,
@@ -111,12 +128,12 @@ class FusedAdam(keras.optimizers.Adam):
             self.iterations.assign_sub(tf.cast(tf.logical_not(only_if), self.iterations.dtype))
 
     def update_step(
-        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
     ) -> None:
         del learning_rate  # `apply` has it.
         if self._kernel is None:
             raise TypeError("FusedAdam must be called by `apply`.")
-        index = self._get_variable_index(variable)
+        index = self._index_of(variable.ref())
         self._kernel(
             var=handle(variable),
             m=handle(self._momentums[index]),

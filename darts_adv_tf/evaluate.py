@@ -16,12 +16,11 @@ from darts_adv_tf.config import RunConfig
 def main(config: RunConfig) -> None:
     """Writes metrics.json, per_case.csv and overlays.png anew."""
     from darts_adv_tf.run import stages
-    from darts_adv_tf.run.components import Builder
     from darts_adv_tf.terminal.closing_table import files_table, metrics_table
 
-    builder = Builder(config, continues_run=True)
-    print(metrics_table(stages.evaluate(builder, stages.restored_segmenter(builder))))
-    print(files_table(config.workdir))
+    parts, segmenter = stages.reopen(config)
+    print(metrics_table(stages.evaluate(parts, segmenter)))
+    print(files_table(parts.workdir))
 
 
 def run_evaluate(workdir: str | os.PathLike[str], **settings: object) -> dict[str, Any]:

@@ -10,10 +10,8 @@ from darts_adv_tf.config import RunConfig
 def main(config: RunConfig) -> None:
     """Writes segmenter/1 anew, checked against the trained model."""
     from darts_adv_tf.run import stages
-    from darts_adv_tf.run.components import Builder
 
-    builder = Builder(config, continues_run=True)
-    print(stages.export(builder, stages.restored_segmenter(builder)))
+    print(stages.export(*stages.reopen(config)))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,14 @@ from darts_adv_tf.config import RunConfig
 
 
 def main(config: RunConfig) -> None:
-    """The main job; with `retrain_epochs` of 0 it ends once the genotype is derived."""
+    """The whole run; with `retrain_epochs` of 0 it ends once the genotype is derived."""
     from darts_adv_tf.run import stages
-    from darts_adv_tf.run.components import Builder
 
-    builder = Builder(config)
-    stages.begin(builder)
-    genotype = stages.search(builder)
-    retrains = config.training.retrain_epochs > 0
-    stages.conclude(builder, stages.retrain(builder, genotype) if retrains else None)
+    with stages.begin(config) as parts:
+        genotype = stages.search(parts)
+        retrains = config.training.retrain_epochs > 0
+        segmenter = stages.retrain(parts, genotype) if retrains else None
+        stages.conclude(parts, segmenter)
 
 
 def run_search(**settings: object) -> Path:

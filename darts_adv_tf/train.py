@@ -8,21 +8,17 @@ from pathlib import Path
 from darts_adv_tf.cli.keywords import run_with_keywords
 from darts_adv_tf.cli.main import run
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.run.given_architecture import given_genotype
 
 
 def main(config: RunConfig) -> None:
     """Retraining alone, with a discriminator that needs no search."""
-    genotype = given_genotype(config)
-
     from darts_adv_tf.run import stages
-    from darts_adv_tf.run.components import Builder
 
-    builder = Builder(config)
-    stages.begin(builder)
-    if genotype is not None:
-        stages.keep_genotype(builder, genotype)
-    stages.conclude(builder, stages.retrain(builder, genotype))
+    genotype = stages.load_or_draw_genotype(config)
+    with stages.begin(config) as parts:
+        if genotype is not None:
+            stages.save_architecture(parts, genotype)
+        stages.conclude(parts, stages.retrain(parts, genotype))
 
 
 def run_train(**settings: object) -> Path:

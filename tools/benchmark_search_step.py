@@ -127,7 +127,7 @@ class Subject:
         from darts_adv_tf.system.devices import share_cores
         from darts_adv_tf.training.search_trainer import SearchTrainer
 
-        # All of this as `Builder` and `stages` do it for a search.
+        # All of this as `make_devices` and `stages` do it for a search.
         share_cores()
         tf.config.experimental.enable_op_determinism()
         has_gpu = bool(tf.config.list_physical_devices("GPU"))

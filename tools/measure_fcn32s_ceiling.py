@@ -23,11 +23,11 @@ from absl import app, flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from darts_adv_tf.adversarial.losses import GAN, cross_entropy
-from darts_adv_tf.config import DataConfig, RunConfig
+from darts_adv_tf.config import DataConfig
 from darts_adv_tf.evaluation.metrics import confusion_matrix, iou, mean_over_present
 from darts_adv_tf.networks.fcn32s import UPSAMPLING
 from darts_adv_tf.networks.resnet_discriminator import ResNetDiscriminator
-from darts_adv_tf.run.data_components import DataBuilder
+from darts_adv_tf.run.cases import find_cases, load_cases
 
 LEARNING_RATE = 0.1
 # As in flags/cx_seg_table_small_fcn32s.flags.
@@ -52,7 +52,7 @@ def main(argv):
     if size % UPSAMPLING:
         raise app.UsageError(f"--image_size is a multiple of {UPSAMPLING}. Received: {size}")
     data = DataConfig(dataset=DATASET.value, data_dir=DATA_DIR.value, image_size=size)
-    dataset = DataBuilder(RunConfig(data=data)).dataset
+    dataset = load_cases(find_cases(data, seed=0), data)
     num_classes = len(dataset.class_names)
     coarse = (len(dataset.cases), size // UPSAMPLING, size // UPSAMPLING, num_classes)
     scores = tf.Variable(tf.zeros(coarse))

@@ -55,7 +55,7 @@ def main(_):
     from darts_adv_tf.data.loading import load
     from darts_adv_tf.data.preparation import Preparation
     from darts_adv_tf.data.sources.registry import find_collection
-    from darts_adv_tf.run.components import Builder
+    from darts_adv_tf.run.components import make_batches, make_run, make_trainer
 
     config = RunConfig(
         command="train",
@@ -67,16 +67,17 @@ def main(_):
         augmentation=AugmentationConfig(10.0, 0.1, 0.05, 0.2, 0.05, True),
         model=ModelConfig(discriminator="none", segmenter_width=WIDTH.value),
         training=TrainingConfig(batch_size=BATCH_SIZE.value),
+        workdir=os.devnull,
     )
-    builder = Builder(config)
-    batches = builder.make_batches(builder.split.train_and_val)
+    run = make_run(config)
+    batches = make_batches(run, run.split.train_and_val)
     making = []
     for step in range(STEPS.value):
         start = time.perf_counter()
         batches.make(step)
         making.append(time.perf_counter() - start)
 
-    trainer = builder.make_trainer(None)
+    trainer = make_trainer(run, None)
     trainer.step(batches(0))
     waiting, training = [], []
     for step in range(1, 1 + STEPS.value):
@@ -87,7 +88,7 @@ def main(_):
         training.append(time.perf_counter() - start - waiting[-1])
 
     with tempfile.TemporaryDirectory() as folder:
-        write_as_cx_seg(Path(folder), builder.collection)
+        write_as_cx_seg(Path(folder), run.collection)
         collection = find_collection("cx_seg", Path(folder), None)
         start = time.perf_counter()
         load(collection, Preparation(IMAGE_SIZE.value, None))

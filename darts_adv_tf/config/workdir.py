@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,13 @@ from darts_adv_tf.system.errors import ConfigurationError
 LOCK = Path("checkpoints") / "lock"
 # What a run leaves that was killed before its configuration was written.
 _TEMPORARY = re.compile(rf"\.{re.escape(FILE_NAME)}\.[0-9a-f]{{8}}")
+_OF_AN_UNBEGUN_RUN = (
+    FILE_NAME,
+    "cases.csv",
+    "genotype.json",
+    "genotype_normal.png",
+    "genotype_reduction.png",
+)
 _ERRORS_OF_SYSTEMS_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -103,6 +111,21 @@ def lock(workdir: str | os.PathLike, file: Path = LOCK) -> None:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
     _descriptors.append(descriptor)
+
+
+def remove_unbegun(workdir: str | os.PathLike) -> None:
+    """Removes what a run that has made no step has written, and the folder if it is empty then.
+
+    Call it only while this process holds the lock.
+    """
+    path = Path(workdir)
+    for entry in _OF_AN_UNBEGUN_RUN:
+        (path / entry).unlink(missing_ok=True)
+    for folder in (path / "tensorboard", path / LOCK.parent):
+        shutil.rmtree(folder, ignore_errors=True)
+    # Not empty where others keep files of theirs there.
+    with contextlib.suppress(OSError):
+        path.rmdir()
 
 
 def lock_holder(workdir: str | os.PathLike) -> str | None:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.ratio_table import RATIOS_FILE
@@ -121,6 +123,14 @@ def evaluate_segmenter(
     # Last, so that the other files exist wherever metrics.json does.
     write_text(workdir / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return metrics
+
+
+def compile_segmenter(segmenter: keras.Model) -> Segmenter:
+    """Returns calls of a segmenter as one graph, for any number of images."""
+    spec = tf.TensorSpec([None, *segmenter.input_shape[1:]], tf.float32)
+    return tf.function(
+        lambda images: segmenter(images, training=False), input_signature=[spec], autograph=False
+    )
 
 
 def predict_labels(segmenter: Segmenter, images: np.ndarray, batch_size: int = 8) -> np.ndarray:

@@ -9,9 +9,14 @@ import tensorflow as tf
 
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.run import stages
-from darts_adv_tf.run.components import Builder
-from darts_adv_tf.run.given_architecture import given_genotype
-from darts_adv_tf.run.phase import Step, retrain_step, search_step, set_graph_optimizer
+from darts_adv_tf.run.components import (
+    Devices,
+    Run,
+    make_devices,
+    make_search_trainer,
+    make_trainer,
+)
+from darts_adv_tf.run.training_stage import Step, retrain_step, search_step, set_graph_optimizer
 from darts_adv_tf.search_space.genotype import Genotype
 from darts_adv_tf.system.memory import format_gibibytes, memory_bytes, peak_memory_bytes
 from darts_adv_tf.terminal.progress import format_duration
@@ -29,12 +34,12 @@ _WHICH_GENOTYPE = (
 
 
 @dataclasses.dataclass(frozen=True)
-class PhaseEstimate:
-    """One phase of a run.
+class StageEstimate:
+    """One stage of a run.
 
     Args:
         name: `search` or `retrain`.
-        num_steps: Of the whole phase.
+        num_steps: Of the whole stage.
         first_seconds: From before its parts are made to the end of the first step, which builds
             the graph.
         step_seconds: Median of the steps measured after the first.
@@ -50,7 +55,7 @@ class PhaseEstimate:
 
     @property
     def total_seconds(self) -> float:
-        """Of the whole phase."""
+        """Of the whole stage."""
         later_seconds = (self.num_steps - 1) * self.step_seconds
         return self.first_seconds + later_seconds + self.comparison_seconds
 
@@ -61,7 +66,7 @@ class Estimate:
 
     Args:
         loading_seconds: Of the data.
-        phases: In their order.
+        stages: In their order.
         peak_bytes: The most memory that the process has held so far.
         memory_bytes: What the machine has, or allows the process.
         gpu_peak_bytes: The same as `peak_bytes` on each GPU of the run.
@@ -69,7 +74,7 @@ class Estimate:
     """
 
     loading_seconds: float
-    phases: tuple[PhaseEstimate, ...]
+    stages: tuple[StageEstimate, ...]
     peak_bytes: int
     memory_bytes: int
     gpu_peak_bytes: tuple[int, ...] = ()
@@ -77,8 +82,8 @@ class Estimate:
 
     @property
     def total_seconds(self) -> float:
-        """Of the data and every phase."""
-        return self.loading_seconds + sum(phase.total_seconds for phase in self.phases)
+        """Of the data and every stage."""
+        return self.loading_seconds + sum(stage.total_seconds for stage in self.stages)
 
 
 def estimate_run(config: RunConfig) -> Estimate:
@@ -86,24 +91,24 @@ def estimate_run(config: RunConfig) -> Estimate:
 
     The peak of the memory is that of the process: ask before anything else has used much.
     """
-    genotype = given_genotype(config)
-    builder = Builder(config)
+    genotype = stages.load_or_draw_genotype(config)
+    devices = make_devices(config)
     start = time.monotonic()
-    stages.introduce(builder)
+    run = stages.load_and_report_data(config, devices)
     loading_seconds = time.monotonic() - start
-    phases = []
+    estimates = []
     if config.command == "search":
-        phase, genotype = _estimate_search(builder)
-        phases.append(phase)
+        stage, genotype = _estimate_search(run)
+        estimates.append(stage)
     if config.training.retrain_epochs:
-        phases.append(_estimate_retrain(builder, genotype))
+        estimates.append(_estimate_retrain(run, genotype))
     return Estimate(
         loading_seconds,
-        tuple(phases),
+        tuple(estimates),
         peak_memory_bytes(),
         memory_bytes(),
-        _gpu_peak_bytes(builder.strategy),
-        is_genotype_known=config.command == "train" or len(phases) == 1,
+        _gpu_peak_bytes(devices),
+        is_genotype_known=config.command == "train" or len(estimates) == 1,
     )
 
 
@@ -111,12 +116,12 @@ def estimate_table(estimate: Estimate) -> str:
     """The estimate for a reader, with a warning where the memory may not suffice."""
     lines = ["".ljust(16) + f"{'first step':>12}{'s/step':>10}{'steps':>8}{'total':>11}"]
     lines.append(_row("data", total=format_duration(estimate.loading_seconds)))
-    for phase in estimate.phases:
-        total = phase.total_seconds - phase.comparison_seconds
-        first, each = f"{phase.first_seconds:.1f} s", f"{phase.step_seconds:.3f}"
-        lines.append(_row(phase.name, first, each, str(phase.num_steps), format_duration(total)))
-        if phase.comparison_seconds:
-            comparisons = format_duration(phase.comparison_seconds)
+    for stage in estimate.stages:
+        total = stage.total_seconds - stage.comparison_seconds
+        first, each = f"{stage.first_seconds:.1f} s", f"{stage.step_seconds:.3f}"
+        lines.append(_row(stage.name, first, each, str(stage.num_steps), format_duration(total)))
+        if stage.comparison_seconds:
+            comparisons = format_duration(stage.comparison_seconds)
             lines.append(_row("its comparisons", total=comparisons))
     lines.append(_row("whole run", total=format_duration(estimate.total_seconds)))
     share = estimate.peak_bytes / estimate.memory_bytes
@@ -138,34 +143,34 @@ def estimate_table(estimate: Estimate) -> str:
     return "\n".join(lines)
 
 
-def _estimate_search(builder: Builder) -> tuple[PhaseEstimate, Genotype]:
+def _estimate_search(run: Run) -> tuple[StageEstimate, Genotype]:
     """The search, and the genotype of its first alpha."""
     start = time.monotonic()
-    trainer = builder.make_search_trainer()
+    trainer = make_search_trainer(run)
     genotype = trainer.architecture.derive()
-    step = search_step(builder, trainer)
-    compare_every = builder.config.training.compare_gradient_every
-    return _estimate_phase("search", builder, step, start, compare_every), genotype
+    step = search_step(run, trainer)
+    compare_every = run.config.training.compare_gradient_every
+    return _estimate_stage("search", run, step, start, compare_every), genotype
 
 
-def _estimate_retrain(builder: Builder, genotype: Genotype | None) -> PhaseEstimate:
+def _estimate_retrain(run: Run, genotype: Genotype | None) -> StageEstimate:
     start = time.monotonic()
-    step = retrain_step(builder, builder.make_trainer(genotype))
-    return _estimate_phase("retrain", builder, step, start)
+    step = retrain_step(run, make_trainer(run, genotype))
+    return _estimate_stage("retrain", run, step, start)
 
 
-def _estimate_phase(
-    phase: str, builder: Builder, step: Step, start: float, compare_every: int = 0
-) -> PhaseEstimate:
-    num_steps = builder.epoch_ends(phase)[-1]
-    set_graph_optimizer(phase, num_steps)
-    print(f"{phase}: measuring; the first step builds the graph and takes longest", flush=True)
+def _estimate_stage(
+    stage: str, run: Run, step: Step, start: float, compare_every: int = 0
+) -> StageEstimate:
+    num_steps = run.epoch_ends(stage)[-1]
+    set_graph_optimizer(stage, num_steps)
+    print(f"{stage}: measuring; the first step builds the graph and takes longest", flush=True)
     step(0)
     first_seconds = time.monotonic() - start
-    numbers = range(1, 1 + NUM_MEASURED_STEPS[phase])
+    numbers = range(1, 1 + NUM_MEASURED_STEPS[stage])
     if compare_every < 2:
         step_seconds = _median_seconds(step, numbers)
-        return PhaseEstimate(phase, num_steps, first_seconds, step_seconds)
+        return StageEstimate(stage, num_steps, first_seconds, step_seconds)
     plain = [number for number in numbers if number % compare_every]
     step_seconds = _median_seconds(step, plain)
     num_comparisons = (num_steps - 1) // compare_every
@@ -173,7 +178,7 @@ def _estimate_phase(
     if num_comparisons:
         added_seconds = _median_seconds(step, [compare_every]) - step_seconds
         comparison_seconds = num_comparisons * max(0.0, added_seconds)
-    return PhaseEstimate(phase, num_steps, first_seconds, step_seconds, comparison_seconds)
+    return StageEstimate(stage, num_steps, first_seconds, step_seconds, comparison_seconds)
 
 
 def _median_seconds(step: Step, numbers: Iterable[int]) -> float:
@@ -186,8 +191,8 @@ def _median_seconds(step: Step, numbers: Iterable[int]) -> float:
     return statistics.median(seconds)
 
 
-def _gpu_peak_bytes(strategy: tf.distribute.Strategy) -> tuple[int, ...]:
-    names = [device.rpartition("device:")[-1] for device in strategy.extended.worker_devices]
+def _gpu_peak_bytes(devices: Devices) -> tuple[int, ...]:
+    names = [device.rpartition("device:")[-1] for device in devices.worker_devices]
     return tuple(
         tf.config.experimental.get_memory_info(name)["peak"]
         for name in names

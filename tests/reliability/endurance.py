@@ -19,7 +19,6 @@ from darts_adv_tf.config import (
     TrainingConfig,
 )
 from darts_adv_tf.run import stages
-from darts_adv_tf.run.components import Builder
 from darts_adv_tf.training.search_trainer import SearchTrainer
 
 
@@ -64,9 +63,8 @@ def main(workdir: str, results: str, num_steps: str) -> None:
         return figures
 
     SearchTrainer.step = watched
-    builder = Builder(config)
-    stages.begin(builder)
-    stages.search(builder)
+    with stages.begin(config) as run:
+        stages.search(run)
     Path(results).write_text(json.dumps({"graphs": graphs, "memory": memory}))
 
 

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from darts_adv_tf.cli.main import run
 
 PHASES = ("search", "retrain")
-STAGES = ("begin", "search", "keep_genotype", "retrain", "evaluate", "export")
+STAGES = ("begin", "search", "save_architecture", "retrain", "evaluate", "export")
 # Of the calls that a save makes of the system, those that change what is on the disk.
 SYSTEM_CALLS = {"mkdir", "open", "write", "fsync", "rename", "unlink", "rmdir"}
 

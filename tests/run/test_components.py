@@ -16,7 +16,14 @@ from darts_adv_tf.config import (
 from darts_adv_tf.data.split import Split, write_cases_csv
 from darts_adv_tf.networks.cell_discriminator import DerivedDiscriminator, SearchDiscriminator
 from darts_adv_tf.networks.resnet_discriminator import ResNetDiscriminator
-from darts_adv_tf.run.components import Builder
+from darts_adv_tf.run.components import (
+    Run,
+    make_batches,
+    make_run,
+    make_search_trainer,
+    make_segmenter,
+    make_trainer,
+)
 from darts_adv_tf.search_space.genotype import derive, random_genotype
 from darts_adv_tf.system.errors import ConfigurationError, DataError
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
@@ -73,27 +80,25 @@ def assert_equal(received, expected):
 
 
 def players_of_a_search(config):
-    trainer = Builder(config).make_search_trainer()
+    trainer = make_search_trainer(make_run(config))
     return arrays(trainer.game.segmenter, trainer.game.discriminator, trainer.architecture)
 
 
 def test_the_phantom_is_made_and_split_as_configured():
-    builder = Builder(CONFIG)
-    assert builder.dataset.images.shape == (6, SIZE, SIZE, 1)
-    split = builder.split
+    run = make_run(CONFIG)
+    assert run.dataset.images.shape == (6, SIZE, SIZE, 1)
+    split = run.split
     assert [len(part) for part in (split.train, split.val, split.test)] == [2, 2, 2]
-    assert builder.dataset is builder.dataset
 
 
 def test_a_folder_is_read_where_configured(tmp_path):
     data = DataConfig("cx_seg", str(tmp_path / "absent"), image_size=SIZE, train_cases=4)
-    builder = Builder(dataclasses.replace(CONFIG, data=data))
     with pytest.raises(DataError, match="absent"):
-        _ = builder.dataset
+        make_run(dataclasses.replace(CONFIG, data=data))
 
 
 def test_a_search_has_the_values_of_its_configuration():
-    trainer = Builder(CONFIG).make_search_trainer()
+    trainer = make_search_trainer(make_run(CONFIG))
     assert type(trainer) is SearchTrainer
     discriminator = trainer.game.discriminator
     assert type(discriminator) is SearchDiscriminator
@@ -116,11 +121,11 @@ def test_a_search_has_the_values_of_its_configuration():
 def test_an_unroll_rate_of_its_own_is_heeded():
     training = dataclasses.replace(CONFIG.training, unroll_rate=0.75)
     config = dataclasses.replace(CONFIG, training=training)
-    assert Builder(config).make_search_trainer().unroll_rate == 0.75
+    assert make_search_trainer(make_run(config)).unroll_rate == 0.75
 
 
 def test_retraining_takes_the_derived_discriminator():
-    trainer = Builder(CONFIG).make_trainer(GENOTYPE)
+    trainer = make_trainer(make_run(CONFIG), GENOTYPE)
     assert type(trainer) is AdversarialTrainer
     assert type(trainer.game.discriminator) is DerivedDiscriminator
     assert trainer.game.discriminator.genotype == GENOTYPE
@@ -128,7 +133,7 @@ def test_retraining_takes_the_derived_discriminator():
 
 
 def test_training_alone_takes_none():
-    trainer = Builder(of_train(discriminator="none")).make_trainer(None)
+    trainer = make_trainer(make_run(of_train(discriminator="none")), None)
     assert type(trainer) is SegmentationTrainer
     assert (trainer.global_batch_size, float(trainer.segmenter_optimizer.learning_rate)) == (
         2,
@@ -140,22 +145,24 @@ def test_training_alone_takes_none():
     ("discriminator_input", "channels"), [("masks", 4), ("images_and_masks", 5)]
 )
 def test_the_discriminator_has_room_for_what_it_sees(discriminator_input, channels):
-    game = Builder(with_model(discriminator_input=discriminator_input)).make_trainer(GENOTYPE).game
+    game = make_trainer(
+        make_run(with_model(discriminator_input=discriminator_input)), GENOTYPE
+    ).game
     assert game.discriminator.head_kernel.shape[2] == channels
     assert game.discriminator_sees_images == (discriminator_input == "images_and_masks")
 
 
 @pytest.mark.parametrize("backbone", ["unet", "fcn32s"])
 def test_each_backbone_segments_the_data_set(backbone):
-    builder = Builder(with_model(backbone=backbone, segmenter_width=3))
-    segmenter = builder.make_segmenter()
-    assert segmenter(builder.dataset.images[:2]).shape == (2, SIZE, SIZE, 4)
+    run = make_run(with_model(backbone=backbone, segmenter_width=3))
+    segmenter = make_segmenter(run)
+    assert segmenter(run.dataset.images[:2]).shape == (2, SIZE, SIZE, 4)
     assert segmenter.trainable_variables[0].shape[-1] == 3
     assert ("fcn" in segmenter.name) == (backbone == "fcn32s")
 
 
 def test_operations_repeat_bit_for_bit(determinism):
-    Builder(CONFIG)
+    make_run(CONFIG)
     assert determinism == [True]
 
 
@@ -170,12 +177,12 @@ def test_the_seed_decides_everything():
 
 def test_every_training_starts_from_the_same_segmenter():
     """So that a comparison of discriminators is one of nothing else."""
-    builder = Builder(CONFIG)
-    alone = arm("none").make_trainer(None).segmenter
-    against = builder.make_trainer(GENOTYPE).game.segmenter
+    run = make_run(CONFIG)
+    alone = make_trainer(arm("none"), None).segmenter
+    against = make_trainer(run, GENOTYPE).game.segmenter
     assert alone is not against
     assert_equal(arrays(against), arrays(alone))
-    assert_equal(arrays(builder.make_segmenter()), arrays(alone))
+    assert_equal(arrays(make_segmenter(run)), arrays(alone))
 
 
 ARMS = {
@@ -187,19 +194,19 @@ ARMS = {
 }
 
 
-def arm(name, seed=0) -> Builder:
-    """A builder of its own for `train` against this discriminator, as another process has."""
+def arm(name, seed=0) -> Run:
+    """A run of its own for `train` against this discriminator, as another process has."""
     genotype = "genotype.json" if name == "nas" else None
-    return Builder(of_train(genotype, seed, discriminator=name, random_draw=3))
+    return make_run(of_train(genotype, seed, discriminator=name, random_draw=3))
 
 
 def start_of(name, seed=0):
     """The segmenter's initial weights, the data, the split and the batches of three epochs."""
-    builder = arm(name, seed)
-    segmenter = builder.make_trainer(ARMS[name]).parts["segmenter"]
-    batches = builder.make_batches(builder.split.train_and_val)
+    run = arm(name, seed)
+    segmenter = make_trainer(run, ARMS[name]).parts["segmenter"]
+    batches = make_batches(run, run.split.train_and_val)
     of_steps = [array for step in range(6) for array in batches(step)]
-    return arrays(segmenter), [builder.dataset.images, *of_steps], builder.split
+    return arrays(segmenter), [run.dataset.images, *of_steps], run.split
 
 
 @pytest.mark.parametrize("name", [name for name in ARMS if name != "none"])
@@ -229,7 +236,7 @@ def test_a_resnet_has_as_many_channels_as_a_searched_one_puts_out(name, num_laye
         discriminator_input="images_and_masks",
         discriminator_normalization="group",
     )
-    trainer = Builder(config).make_trainer(None)
+    trainer = make_trainer(make_run(config), None)
     assert type(trainer) is AdversarialTrainer
     discriminator = trainer.game.discriminator
     assert type(discriminator) is ResNetDiscriminator
@@ -243,13 +250,13 @@ def test_a_resnet_has_as_many_channels_as_a_searched_one_puts_out(name, num_laye
 
 def test_with_16_channels_a_resnet_is_the_published_one():
     config = of_train(discriminator="resnet10", discriminator_channels=16)
-    discriminator = Builder(config).make_trainer(None).game.discriminator
+    discriminator = make_trainer(make_run(config), None).game.discriminator
     assert discriminator.channels == ResNetDiscriminator(10).channels == 64
 
 
 def test_the_seed_decides_a_resnet():
     first, again, other = (
-        arrays(arm("resnet10", seed).make_trainer(None).game.discriminator) for seed in (0, 0, 1)
+        arrays(make_trainer(arm("resnet10", seed), None).game.discriminator) for seed in (0, 0, 1)
     )
     assert_equal(first, again)
     assert not np.array_equal(first[0], other[0])
@@ -258,8 +265,8 @@ def test_the_seed_decides_a_resnet():
 def test_what_alpha_descends_is_heeded():
     training = dataclasses.replace(CONFIG.training, architecture_objective="segmentation")
     config = dataclasses.replace(CONFIG, training=training)
-    assert Builder(config).make_search_trainer().objective == "segmentation"
-    assert Builder(CONFIG).make_search_trainer().objective == "discriminator"
+    assert make_search_trainer(make_run(config)).objective == "segmentation"
+    assert make_search_trainer(make_run(CONFIG)).objective == "discriminator"
 
 
 def test_a_batch_that_the_gpus_do_not_divide_is_refused(monkeypatch):
@@ -268,30 +275,30 @@ def test_a_batch_that_the_gpus_do_not_divide_is_refused(monkeypatch):
         lambda kind, num_replicas: type("Strategy", (), {"num_replicas_in_sync": 3}),
     )
     with pytest.raises(ConfigurationError, match="--batch_size=2, 3 devices"):
-        Builder(CONFIG)
+        make_run(CONFIG)
 
 
 def test_a_continued_run_keeps_its_split_whatever_the_seed_would_draw(tmp_path):
     config = dataclasses.replace(CONFIG, workdir=str(tmp_path))
-    first = Builder(config)
+    first = make_run(config)
     moved = Split(first.split.test, first.split.val, first.split.train)
     write_cases_csv(tmp_path / "cases.csv", first.dataset, moved)
 
     # To evaluate it, or to resume it.
-    assert Builder(config, continues_run=True).split == moved
-    assert Builder(config).split == moved != first.split
+    assert make_run(config, continues_run=True).split == moved
+    assert make_run(config).split == moved != first.split
 
 
-def test_variables_have_the_same_names_however_many_builders_a_process_has():
+def test_variables_have_the_same_names_however_many_runs_a_process_has():
     """Checkpoints go by them."""
 
     def names(make):
         return [variable.path for variable in make().variables]
 
     for make in (
-        lambda: Builder(CONFIG).make_search_trainer().architecture,
-        lambda: Builder(CONFIG).make_search_trainer().game.discriminator,
-        lambda: Builder(CONFIG).make_trainer(GENOTYPE).game.discriminator,
-        lambda: arm("resnet10").make_trainer(None).game.discriminator,
+        lambda: make_search_trainer(make_run(CONFIG)).architecture,
+        lambda: make_search_trainer(make_run(CONFIG)).game.discriminator,
+        lambda: make_trainer(make_run(CONFIG), GENOTYPE).game.discriminator,
+        lambda: make_trainer(arm("resnet10"), None).game.discriminator,
     ):
         assert names(make) == names(make)

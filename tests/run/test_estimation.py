@@ -7,7 +7,7 @@ import pytest
 
 from darts_adv_tf.cli import config_from_flags, help_text, is_estimate_requested
 from darts_adv_tf.run import estimation
-from darts_adv_tf.run.estimation import Estimate, PhaseEstimate, estimate_table
+from darts_adv_tf.run.estimation import Estimate, StageEstimate, estimate_table
 from darts_adv_tf.system.errors import ConfigurationError
 from tests.command_line import TINY, TINY_SEARCH, CommandLine
 
@@ -39,7 +39,7 @@ def runs(folder):
 @pytest.mark.parametrize(
     ("command", "num_steps"), [("search", {"search": 2, "retrain": 4}), ("train", {"retrain": 4})]
 )
-def test_every_phase_has_its_positive_figures(runs, command, num_steps):
+def test_every_stage_has_its_positive_figures(runs, command, num_steps):
     rows = {row[0]: row[1:] for row in ROW.findall(runs[command])}
     assert {name: int(row[2]) for name, row in rows.items()} == num_steps
     for first, each, steps, minutes, seconds in rows.values():
@@ -64,9 +64,9 @@ def test_nothing_is_written(runs, folder):
     assert list(folder.iterdir()) == []
 
 
-def test_the_whole_is_the_data_and_the_phases():
-    search = PhaseEstimate("search", 11, 30.0, 2.0, comparison_seconds=5.0)
-    retrain = PhaseEstimate("retrain", 101, 10.0, 0.5)
+def test_the_whole_is_the_data_and_the_stages():
+    search = StageEstimate("search", 11, 30.0, 2.0, comparison_seconds=5.0)
+    retrain = StageEstimate("retrain", 101, 10.0, 0.5)
     assert (search.total_seconds, retrain.total_seconds) == (30 + 10 * 2 + 5, 10 + 100 * 0.5)
     estimate = Estimate(7.0, (search, retrain), GIBIBYTE, 4 * GIBIBYTE)
     assert estimate.total_seconds == 7 + 55 + 60
@@ -105,7 +105,7 @@ def test_the_steps_measured(compare_every, num_steps, made, comparison_seconds, 
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(estimation.time, "monotonic", lambda: clock.now)
     options = []
-    monkeypatch.setattr(estimation, "set_graph_optimizer", lambda *phase: options.append(phase))
+    monkeypatch.setattr(estimation, "set_graph_optimizer", lambda *stage: options.append(stage))
     numbers = []
 
     def step(number):
@@ -113,12 +113,12 @@ def test_the_steps_measured(compare_every, num_steps, made, comparison_seconds, 
         is_compared = compare_every and number % compare_every == 0
         clock.now += (50 if number == 0 else 2) + 3 * bool(is_compared)
 
-    builder = SimpleNamespace(epoch_ends=lambda phase: [num_steps // 2, num_steps])
-    phase = estimation._estimate_phase("search", builder, step, 90.0, compare_every)
+    run = SimpleNamespace(epoch_ends=lambda stage: [num_steps // 2, num_steps])
+    stage = estimation._estimate_stage("search", run, step, 90.0, compare_every)
     assert numbers == made
     assert options == [("search", num_steps)]
     first_seconds, step_seconds = 10 + 50 + 3 * bool(compare_every), 5 if compare_every == 1 else 2
-    assert phase == PhaseEstimate(
+    assert stage == StageEstimate(
         "search", num_steps, first_seconds, step_seconds, comparison_seconds
     )
 

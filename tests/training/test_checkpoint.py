@@ -23,9 +23,11 @@ from darts_adv_tf.config import (
 )
 from darts_adv_tf.networks.fcn32s import build_fcn32s
 from darts_adv_tf.networks.unet import build_unet
-from darts_adv_tf.run.components import Builder
+from darts_adv_tf.run.components import make_run, make_search_trainer
+from darts_adv_tf.run.components import make_trainer as make_retraining_trainer
 from darts_adv_tf.search_space.genotype import derive
 from darts_adv_tf.system.errors import CheckpointError, StorageError
+from darts_adv_tf.tf_graph.fused_adam import KERAS_EPSILON
 from darts_adv_tf.training.checkpoint import (
     Checkpoints,
     assign,
@@ -385,7 +387,7 @@ def test_what_is_written_is_the_state_when_it_was_saved(held):
         scalar=np.float32(3),
         empty=np.zeros((0, 2), np.float32),
     )
-    optimizer = make_optimizer(0.5)
+    optimizer = make_optimizer(0.5, KERAS_EPSILON)
     optimizer.build(model.variables)
     parts = {"model": model, "optimizer": optimizer}
     expected = bits_of(variables_of(parts))
@@ -505,23 +507,24 @@ CONFIG = RunConfig(
     model=ModelConfig(segmenter_width=2, discriminator_channels=2, discriminator_cells="NR"),
     training=TrainingConfig(batch_size=2),
     distribution=DistributionConfig(strategy="one_device"),
+    workdir="no_folder_of_that_name",
 )
 GENOTYPE = derive(*np.random.default_rng(0).dirichlet(np.ones(8), size=(2, 14)))
 
 
 @pytest.fixture
-def builder(monkeypatch):
+def run(monkeypatch):
     """Of parts as a run has them; keeps settings of the whole process from outlasting the test."""
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
-    return Builder(CONFIG)
+    return make_run(CONFIG)
 
 
-def specs_of_search(builder):
-    return specs(builder.make_search_trainer().parts)
+def specs_of_search(run):
+    return specs(make_search_trainer(run).parts)
 
 
-def specs_of_retraining(builder):
-    return specs(builder.make_trainer(GENOTYPE).parts)
+def specs_of_retraining(run):
+    return specs(make_retraining_trainer(run, GENOTYPE).parts)
 
 
 def specs(parts):
@@ -532,14 +535,14 @@ def specs(parts):
 
 
 @pytest.mark.parametrize("make", [specs_of_search, specs_of_retraining])
-def test_names_are_the_same_whatever_the_process_has_made_before(builder, make):
-    first = make(builder)
+def test_names_are_the_same_whatever_the_process_has_made_before(run, make):
+    first = make(run)
     # Of every kind that Keras counts.
-    specs_of_search(builder)
-    specs_of_retraining(builder)
+    specs_of_search(run)
+    specs_of_retraining(run)
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     make_optimizer(0.1).build([keras.Variable(0.0)])
-    assert make(builder) == first
+    assert make(run) == first
     assert len({name for name, *_ in first}) == len(first) > 100
 
 
@@ -552,16 +555,16 @@ def test_names_are_the_same_whatever_the_process_has_made_before(builder, make):
         (specs_of_retraining, "fcn32s", "f8f9924ff90b6c7d"),
     ],
 )
-@pytest.mark.usefixtures("builder")
+@pytest.mark.usefixtures("run")
 def test_names_types_and_shapes_are_those_of_version_1(make, backbone, digest):
     # Another digest means that checkpoints of runs begun before are refused.
     model = dataclasses.replace(CONFIG.model, backbone=backbone)
-    lines = map(str, make(Builder(dataclasses.replace(CONFIG, model=model))))
+    lines = map(str, make(make_run(dataclasses.replace(CONFIG, model=model))))
     assert hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16] == digest
 
 
-def test_names_are_plain(builder):
-    names = [name for name, *_ in specs_of_search(builder)]
+def test_names_are_plain(run):
+    names = [name for name, *_ in specs_of_search(run)]
     assert {
         "segmenter/encoder_0_convolution_0/kernel",
         "discriminator/head_kernel",

@@ -1,4 +1,4 @@
-"""The training of one phase: its steps, and its figures every few epochs."""
+"""The training of one stage: its steps, and its figures every few epochs."""
 
 import dataclasses
 import hashlib
@@ -6,18 +6,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config.config_file import versions
-from darts_adv_tf.evaluation.evaluator import predict_labels
+from darts_adv_tf.evaluation.evaluator import compile_segmenter, predict_labels
 from darts_adv_tf.evaluation.metrics import confusion_matrix, iou, mean_over_present
 from darts_adv_tf.plots.alpha_plot import draw_op_weights
 from darts_adv_tf.plots.genotype_plot import draw_cell
 from darts_adv_tf.plots.overlays import draw_overlays
-from darts_adv_tf.run.components import Builder
+from darts_adv_tf.run.components import Run, make_batches
 from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
 from darts_adv_tf.training.checkpoint import Checkpoints, Part, folder_of
@@ -42,10 +41,10 @@ CELL_NAMES = ("normal", "reduction")
 NUM_PICTURED_CASES = 3
 
 
-def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
+def search_step(run: Run, trainer: SearchTrainer) -> Step:
     """Steps of Alg. 1 on a batch of each half of the training cases, compared where asked for."""
-    compare_every = builder.config.training.compare_gradient_every
-    streams = [builder.make_batches(cases) for cases in (builder.split.train, builder.split.val)]
+    compare_every = run.config.training.compare_gradient_every
+    streams = [make_batches(run, cases) for cases in (run.split.train, run.split.val)]
 
     def step(number: int):
         batches = [batches(number) for batches in streams]
@@ -59,49 +58,49 @@ def search_step(builder: Builder, trainer: SearchTrainer) -> Step:
     return step
 
 
-def retrain_step(builder: Builder, trainer: AdversarialTrainer | SegmentationTrainer) -> Step:
+def retrain_step(run: Run, trainer: AdversarialTrainer | SegmentationTrainer) -> Step:
     """Steps on a batch of all training cases."""
-    batches = builder.make_batches(builder.split.train_and_val)
+    batches = make_batches(run, run.split.train_and_val)
     return lambda number: trainer.step(batches(number))
 
 
-def train_phase(
-    phase: str, builder: Builder, step: Step, parts: Mapping[str, Part], shown: Sequence[str]
+def train_stage(
+    stage: str, run: Run, step: Step, parts: Mapping[str, Part], shown: Sequence[str]
 ) -> None:
-    """Makes the steps of a phase that a checkpoint does not hold, with figures every few epochs.
+    """Makes the steps of a stage that a checkpoint does not hold, with figures every few epochs.
 
     Args:
-        phase: `search` or `retrain`.
-        builder: Of the run.
+        stage: `search` or `retrain`.
+        run: Its parts.
         step: Makes one step.
         parts: What the steps train, for checkpoints; `segmenter` is one of them.
         shown: Figures of a step that the progress line shows.
     """
-    config = builder.config
-    epoch_ends = builder.epoch_ends(phase)
-    set_graph_optimizer(phase, epoch_ends[-1])
-    store = CheckpointStore(folder_of(config.workdir, phase), config.reliability.keep_checkpoints)
-    if builder.is_chief:
+    config = run.config
+    epoch_ends = run.epoch_ends(stage)
+    set_graph_optimizer(stage, epoch_ends[-1])
+    store = CheckpointStore(folder_of(run.workdir, stage), config.reliability.keep_checkpoints)
+    if run.devices.is_chief:
         store.remove_unfinished()
     identity = {
-        "phase": phase,
+        "phase": stage,
         "config": config.fixed_settings(),
-        "data": builder.dataset.fingerprint(),
-        "split": hashlib.sha256(repr(builder.split).encode()).hexdigest(),
+        "data": run.dataset.fingerprint(),
+        "split": hashlib.sha256(repr(run.split).encode()).hexdigest(),
     }
     with (
-        Monitor(config.workdir, phase, builder.is_chief) as monitor,
+        Monitor(run.workdir, stage, run.devices.is_chief) as monitor,
         Checkpoints(
             store,
             parts,
             identity,
-            builder.is_chief,
+            run.devices.is_chief,
             upgrades={"config": RunConfig.upgrade_fixed_settings},
         ) as checkpoints,
     ):
-        epochs = _Epochs(phase, builder, parts, monitor)
+        epochs = _Epochs(stage, run, parts, monitor)
         loop = TrainingLoop(
-            phase,
+            stage,
             epochs.history.following(step),
             epoch_ends,
             epochs.end,
@@ -111,7 +110,7 @@ def train_phase(
             CollapseWatch(_thresholds(config), epoch_ends[-1]),
             shown,
             config.reliability.on_nonfinite,
-            builder.gather,
+            run.devices.gather,
             notes={"versions": versions()},
         )
         loop.run()
@@ -121,29 +120,29 @@ class _Epochs:
     """What is measured and drawn as epochs end.
 
     Args:
-        phase: `search` or `retrain`.
-        builder: Of the run.
+        stage: `search` or `retrain`.
+        run: Its parts.
         parts: What is trained.
         monitor: Takes scalars and pictures.
     """
 
-    def __init__(self, phase: str, builder: Builder, parts: Mapping[str, Part], monitor: Monitor):
-        self.history = History(Path(builder.config.workdir), phase)
-        self._phase = phase
-        self._builder = builder
+    def __init__(self, stage: str, run: Run, parts: Mapping[str, Part], monitor: Monitor):
+        self.history = History(Path(run.workdir), stage)
+        self._stage = stage
+        self._run = run
         self._architecture = parts.get("architecture")
         self._monitor = monitor
-        self._predict = compiled(parts["segmenter"])
-        self._num_epochs = len(builder.epoch_ends(phase))
+        self._predict = compile_segmenter(parts["segmenter"])
+        self._num_epochs = len(run.epoch_ends(stage))
 
     def end(self, epoch: int, done: int) -> dict[str, float]:
-        """Ends an epoch after `done` steps of the phase; returns figures for the progress line."""
-        if not self._builder.is_chief:
+        """Ends an epoch after `done` steps of the stage; returns figures for the progress line."""
+        if not self._run.devices.is_chief:
             return {}
-        training = self._builder.config.training
+        training = self._run.config.training
         test_figures = {}
         try:
-            if self._phase == "retrain" and self._is_due(training.test_every, epoch):
+            if self._stage == "retrain" and self._is_due(training.test_every, epoch):
                 test_figures = self._test_figures()
                 self._monitor.scalars(done, test_figures)
         finally:
@@ -164,7 +163,7 @@ class _Epochs:
 
     def _test_figures(self) -> dict[str, float]:
         """How the test cases fare at this moment, for curves: nothing is decided by it."""
-        values = iou(self._confusion(list(self._builder.split.test))[0])
+        values = iou(self._confusion(list(self._run.split.test))[0])
         return {
             metric_names.TEST_MEAN_IOU: float(mean_over_present(values)),
             metric_names.TEST_MEAN_IOU_ORGANS: float(mean_over_present(values[1:])),
@@ -181,8 +180,8 @@ class _Epochs:
     def _draw_overlays(self, done: int) -> dict[str, float]:
         """Overlays of a few cases of the validation half; the mean IoU of all of it, returned."""
         # Retraining trains on the validation half too, where a figure would mislead.
-        name = "val" if self._phase == "search" else "train"
-        dataset, val = self._builder.dataset, list(self._builder.split.val)
+        name = "val" if self._stage == "search" else "train"
+        dataset, val = self._run.dataset, list(self._run.split.val)
         confusion, predictions = self._confusion(val)
         metric = metric_names.VAL_MEAN_IOU if name == "val" else metric_names.TRAIN_MEAN_IOU
         figures = {metric: float(mean_over_present(iou(confusion)))}
@@ -200,7 +199,7 @@ class _Epochs:
 
     def _confusion(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Pooled over the cases, and what was predicted for them."""
-        dataset = self._builder.dataset
+        dataset = self._run.dataset
         predictions = predict_labels(self._predict, dataset.images[indices])
         labels = dataset.labels[indices]
         return confusion_matrix(labels, predictions, len(dataset.class_names)), predictions
@@ -211,16 +210,8 @@ def _thresholds(config: RunConfig) -> Thresholds:
     return Thresholds(**{key.removeprefix("collapse_"): value for key, value in values.items()})
 
 
-def set_graph_optimizer(phase: str, num_steps: int) -> None:
+def set_graph_optimizer(stage: str, num_steps: int) -> None:
     """Leaves TensorFlow's graph optimizer out where it does not pay, see `SHORT_TRAINING`."""
-    is_costly = phase == "search" or num_steps < SHORT_TRAINING
+    is_costly = stage == "search" or num_steps < SHORT_TRAINING
     is_disabled = is_costly and not tf.config.list_physical_devices("GPU")
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_disabled})
-
-
-def compiled(segmenter: keras.Model):
-    """Calls of the segmenter as one graph, for any number of images."""
-    spec = tf.TensorSpec([None, *segmenter.input_shape[1:]], tf.float32)
-    return tf.function(
-        lambda images: segmenter(images, training=False), input_signature=[spec], autograph=False
-    )

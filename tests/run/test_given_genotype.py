@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.config import ModelConfig, RunConfig
-from darts_adv_tf.run.given_architecture import given_genotype
+from darts_adv_tf.run.stages import load_or_draw_genotype
 from darts_adv_tf.search_space.genotype import derive, random_genotype, save_genotype
 from darts_adv_tf.system.errors import ConfigurationError
 
@@ -28,7 +28,7 @@ def saved(tmp_path):
 
 def test_a_random_one_goes_by_its_number_alone():
     first, again, other = (
-        given_genotype(train("random", random_draw=draw, seed=seed))
+        load_or_draw_genotype(train("random", random_draw=draw, seed=seed))
         for draw, seed in ((3, 0), (3, 1), (4, 0))
     )
     assert first == again == random_genotype(3)
@@ -40,18 +40,18 @@ def test_what_has_no_cells_has_no_genotype(discriminator, saved, tmp_path):
     genotype, _ = saved
     # Whatever lies in the work directory.
     save_genotype(genotype, tmp_path / "genotype.json")
-    assert given_genotype(train(discriminator, workdir=str(tmp_path))) is None
+    assert load_or_draw_genotype(train(discriminator, workdir=str(tmp_path))) is None
 
 
 def test_a_search_has_none_yet():
-    assert given_genotype(RunConfig()) is None
+    assert load_or_draw_genotype(RunConfig()) is None
 
 
 @pytest.mark.parametrize("workdir", [None, "new"])
 def test_a_derived_one_is_that_of_its_file(workdir, saved, tmp_path):
     genotype, path = saved
     workdir = None if workdir is None else str(tmp_path / workdir)
-    assert given_genotype(train("nas", path, workdir=workdir)) == genotype
+    assert load_or_draw_genotype(train("nas", path, workdir=workdir)) == genotype
 
 
 def test_a_resumed_run_goes_by_its_copy(saved, tmp_path):
@@ -61,15 +61,15 @@ def test_a_resumed_run_goes_by_its_copy(saved, tmp_path):
     workdir.mkdir()
     save_genotype(genotype, workdir / "genotype.json")
     config = train("nas", path, workdir=str(workdir))
-    assert given_genotype(config) == genotype
+    assert load_or_draw_genotype(config) == genotype
     (tmp_path / "given.json").unlink()
-    assert given_genotype(config) == genotype
+    assert load_or_draw_genotype(config) == genotype
 
 
 def test_a_file_that_is_missing_or_wrong_is_refused(tmp_path):
     config = train("nas", str(tmp_path / "given.json"))
     with pytest.raises(ConfigurationError, match=r"given\.json"):
-        given_genotype(config)
+        load_or_draw_genotype(config)
     (tmp_path / "given.json").write_text("{}")
     with pytest.raises(ConfigurationError, match=r"given\.json"):
-        given_genotype(config)
+        load_or_draw_genotype(config)

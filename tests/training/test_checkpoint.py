@@ -603,7 +603,7 @@ def unet(seed, width=2):
 def save_retraining(workdir, *steps, segmenter=None, phase="retrain"):
     """As a finished run leaves it."""
     segmenter = segmenter or unet(seed=1)
-    optimizer = make_optimizer(1e-3)
+    optimizer = make_optimizer(1e-3, KERAS_EPSILON)
     optimizer.build(segmenter.trainable_variables)
     parts = {"segmenter_optimizer": optimizer, "segmenter": segmenter}
     store = CheckpointStore(folder_of(workdir, phase), num_kept=2)

@@ -7,6 +7,7 @@ from darts_adv_tf.data.collection import Collection
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.loading import load
 from darts_adv_tf.data.preparation import Preparation
+from darts_adv_tf.data.ratio_table import RATIOS_FILE, read_ratios
 from darts_adv_tf.data.sources.phantom import make_phantoms
 from darts_adv_tf.data.sources.registry import find_collection
 from darts_adv_tf.data.split import (
@@ -18,8 +19,6 @@ from darts_adv_tf.data.split import (
     split_by_source,
     split_into_folds,
 )
-from darts_adv_tf.evaluation.metrics.cardiothoracic_ratio import FILE_NAME as RATIOS_FILE
-from darts_adv_tf.evaluation.metrics.cardiothoracic_ratio import read_ratios
 from darts_adv_tf.system.errors import ConfigurationError
 from darts_adv_tf.terminal.progress import LoadingProgress
 

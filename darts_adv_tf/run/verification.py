@@ -12,18 +12,8 @@ from darts_adv_tf.config.verify import VerifyConfig
 from darts_adv_tf.data.inspection import Inspection, inspect
 from darts_adv_tf.pages.rendering import Figure, embed_jpeg
 from darts_adv_tf.pages.verification_page import verification_page
-<<<<<<< HEAD
 from darts_adv_tf.plots.verification_images import draw_prepared, draw_stored
-from darts_adv_tf.run.data_components import DataBuilder, make_preparation
-=======
-from darts_adv_tf.plots.verification_images import (
-    Figure,
-    draw_prepared,
-    draw_stored,
-    encode_jpeg,
-)
 from darts_adv_tf.run.cases import find_cases, make_preparation, split_cases
->>>>>>> 7123ffb (Carry a frozen Run of parts in place of the Builder)
 from darts_adv_tf.system.errors import DataError
 from darts_adv_tf.system.files import write_text
 from darts_adv_tf.terminal.printable import printable
@@ -56,20 +46,12 @@ def verify(config: VerifyConfig) -> None:
             progress,
         )
     print(inspection_table(inspection))
-<<<<<<< HEAD
-    report = Path(config.workdir) / REPORT_FILE
+    report = workdir / REPORT_FILE
     shown = list(inspection.issues_by_case())[:MAXIMUM_PICTURED]
     if shown:
         figures = {case: draw_case(inspection, case) for case in shown}
     else:
         figures = draw_sample(inspection, config.seed)
-=======
-    report = workdir / REPORT_FILE
-    figures = {
-        case: draw_case(inspection, case)
-        for case in list(inspection.issues_by_case())[:MAXIMUM_PICTURED]
-    }
->>>>>>> 7123ffb (Carry a frozen Run of parts in place of the Builder)
     write_text(report.with_name(ISSUES_FILE), issues_table(inspection))
     write_text(report, verification_page(inspection, _settings(config), figures))
     print(f"{'report':<17}{report}", flush=True)

@@ -17,7 +17,9 @@ from darts_adv_tf.plots.images import make_figure, rasterize
 
 # Bright and apart from each other on grey, also for the colour-blind (Okabe and Ito, 2008).
 COLOURS = ("#56B4E9", "#F0E442", "#00D28F", "#FF9DDB", "#E69F00", "#9D8CFF")
-WRONG_COLOUR = "#FF2A1A"
+ERROR_COLOURS = {"missed": "#D55E00", "invented": "#0072B2", "wrong class": "#FFFFFF"}
+"""Wrong pixels: a structure predicted as background, the reverse, and one taken for another."""
+ERROR_OPACITY = 0.6
 
 PANEL = 3.0
 GAP = 0.08
@@ -32,7 +34,7 @@ def class_colours(num_classes: int) -> list[str]:
     num_foreground = num_classes - 1
     if num_foreground <= len(COLOURS):
         return list(COLOURS[:num_foreground])
-    # From orange to pink, without the red of wrong pixels.
+    # From orange to pink.
     return [to_hex(colormaps["hsv"](hue)) for hue in np.linspace(0.08, 0.9, num_foreground)]
 
 
@@ -43,11 +45,11 @@ def draw_overlays(
     titles: Sequence[str],
     class_names: Sequence[str],
 ) -> np.ndarray:
-    """Draws a row a case: the image, the truth over it, the prediction over it.
+    """Draws one row per case: the image, the truth over it, the prediction over it.
 
     Both are drawn as contours in the colours of their classes; over the prediction the pixels on
-    which it is wrong are shaded. Intensities are stretched, image by image, so that a dark
-    exposure can be judged too.
+    which it is wrong are shaded by the kind of error. Intensities are stretched, image by image, so
+    that a dark exposure can be judged too.
 
     Args:
         images: (N, H, W, C) intensities; three channels are shown as red, green and blue, of any
@@ -63,7 +65,7 @@ def draw_overlays(
     panel_height = PANEL * image_height / image_width
     row_height = TITLE_HEIGHT + panel_height + GAP
     width = 3 * PANEL + 4 * GAP
-    legend_rows = -(-len(class_names) // LEGEND_COLUMNS)
+    legend_rows = -(-(len(class_names) + 2) // LEGEND_COLUMNS)
     legend_height = (legend_rows + 1) * LEGEND_ROW
     height = HEADER_HEIGHT + num_cases * row_height + legend_height
     figure = make_figure(width, height)
@@ -84,7 +86,7 @@ def draw_overlays(
             if name == "truth":
                 draw_contours(axes, labels[case], colours)
             if name == "prediction":
-                _shade(axes, labels[case] != predictions[case])
+                _shade_errors(axes, labels[case], predictions[case])
                 draw_contours(axes, predictions[case], colours)
             if case == 0:
                 figure.text(
@@ -100,7 +102,11 @@ def draw_overlays(
         Line2D([], [], color=colour, linewidth=4, label=name)
         for name, colour in zip(class_names[1:], colours, strict=True)
     ]
-    handles.append(Patch(facecolor=WRONG_COLOUR, alpha=0.7, label="wrong pixels"))
+    handles += [
+        Patch(facecolor=colour, alpha=ERROR_OPACITY, label=error)
+        for error, colour in ERROR_COLOURS.items()
+        if error != "wrong class" or len(class_names) > 2
+    ]
     figure.legend(
         handles=handles,
         loc="lower center",
@@ -136,6 +142,13 @@ def draw_contours(axes: Axes, labels: np.ndarray, colours: Sequence) -> None:
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
 
-def _shade(axes: Axes, wrong: np.ndarray) -> None:
-    layer = np.where(wrong[..., np.newaxis], to_rgba(WRONG_COLOUR, 0.6), 0)
+def _shade_errors(axes: Axes, labels: np.ndarray, predictions: np.ndarray) -> None:
+    wrong = {
+        "missed": (labels != 0) & (predictions == 0),
+        "invented": (labels == 0) & (predictions != 0),
+        "wrong class": (labels != 0) & (predictions != 0) & (labels != predictions),
+    }
+    layer = np.zeros((*labels.shape, 4))
+    for error, pixels in wrong.items():
+        layer[pixels] = to_rgba(ERROR_COLOURS[error], ERROR_OPACITY)
     axes.imshow(layer, aspect="auto", interpolation="nearest")

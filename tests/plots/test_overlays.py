@@ -1,8 +1,16 @@
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from darts_adv_tf.plots.overlays import WRONG_COLOUR, class_colours, draw_overlays
+from darts_adv_tf.plots.overlays import (
+    COLOURS,
+    ERROR_COLOURS,
+    ERROR_OPACITY,
+    class_colours,
+    draw_overlays,
+)
 
 
 def scene(num_cases=1, size=(32, 32), num_classes=4):
@@ -17,11 +25,12 @@ def scene(num_cases=1, size=(32, 32), num_classes=4):
     return images, labels, names
 
 
-def rows_showing(picture, colour):
-    """Whether pixels of about that colour occur, over left, middle and right third."""
+def rows_showing(picture, colour, least=1):
+    """Whether so many pixels of about that colour occur, over left, middle and right third."""
     near = np.abs(picture.astype(float) - np.array(to_rgb(colour)) * 255).max(axis=-1) < 12
     # The lowest inch holds the legend, which always shows all colours.
-    return [bool(third.any()) for third in np.array_split(near[:-110], 3, axis=1)]
+    thirds = np.array_split(near[:-140], 3, axis=1)
+    return [bool(np.count_nonzero(third) >= least) for third in thirds]
 
 
 def test_contours_stand_over_truth_and_prediction_but_not_over_the_image():
@@ -44,16 +53,70 @@ def test_truth_and_prediction_are_not_exchanged():
     assert rows_showing(picture, first) == rows_showing(picture, third) == [False, True, True]
 
 
-def test_wrong_pixels_alone_are_shaded():
+@pytest.mark.parametrize("error", [None, *ERROR_COLOURS])
+def test_only_wrong_pixels_are_shaded_each_kind_of_error_in_its_colour(error):
     images, labels, names = scene()
-    black = np.zeros_like(images)
-    shade = 0.6 * np.array(to_rgb(WRONG_COLOUR))
+    truth, prediction = {
+        None: (labels, labels),
+        "missed": (labels, np.zeros_like(labels)),
+        "invented": (np.zeros_like(labels), labels),
+        "wrong class": (labels, np.where(labels == 1, 2, labels)),
+    }[error]
 
-    right = draw_overlays(black, labels, labels, ["a"], names)
-    wrong = draw_overlays(black, labels, np.zeros_like(labels), ["a"], names)
+    picture = draw_overlays(np.zeros_like(images), truth, prediction, ["a"], names)
 
-    assert rows_showing(right, shade) == [False, False, False]
-    assert rows_showing(wrong, shade) == [False, False, True]
+    for kind, colour in ERROR_COLOURS.items():
+        shade = ERROR_OPACITY * np.array(to_rgb(colour))
+        # More than the rims of letters, which are grey too.
+        assert rows_showing(picture, shade, 1000) == [False, False, kind == error], kind
+
+
+# Linear RGB as seen without one kind of cones (Machado, Oliveira and Fernandes, 2009).
+SEEN = {
+    "trichromacy": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def distance(first, second, vision):
+    """Of two colours as seen, in CIE L*a*b*, where 2.3 is just noticeable."""
+    places = []
+    for colour in (first, second):
+        colour = np.array(colour)
+        linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+        x, y, z = np.cbrt(
+            [[0.4339, 0.3762, 0.1899], [0.2126, 0.7152, 0.0722], [0.0177, 0.1095, 0.8728]]
+            @ np.clip(SEEN[vision] @ linear, 0.01, 1)
+        )
+        places.append(np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)]))
+    return np.linalg.norm(places[0] - places[1])
+
+
+@pytest.mark.parametrize("vision", SEEN)
+def test_kinds_of_errors_and_classes_can_be_told_apart_by_the_colour_blind(vision):
+    shades = [np.array(to_rgb(colour)) for colour in ERROR_COLOURS.values()]
+    for first, second in itertools.combinations(shades, 2):
+        for grey in (0, 0.4, 0.8):
+            over = [ERROR_OPACITY * each + (1 - ERROR_OPACITY) * grey for each in (first, second)]
+            assert distance(*over, vision) > 30
+    for first, second in itertools.combinations(COLOURS, 2):
+        assert distance(to_rgb(first), to_rgb(second), vision) > 5
+    # What the check is for: red beside green.
+    assert distance(to_rgb("#B22222"), to_rgb("#6B6B00"), "deuteranopia") < 20
 
 
 @pytest.mark.filterwarnings("error")

@@ -108,7 +108,7 @@ def test_a_record_of_another_kind_is_refused(tmp_path, edit):
 
 def test_a_record_that_is_no_json_is_refused(tmp_path):
     (tmp_path / "matrix.json").write_text("{")
-    with pytest.raises(ConfigurationError, match="matrix.json must be as") as caught:
+    with pytest.raises(ConfigurationError, match=r"matrix\.json must be as") as caught:
         load_record(tmp_path)
     assert caught.value.file == tmp_path / "matrix.json"
 

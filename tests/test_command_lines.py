@@ -10,7 +10,9 @@ import pytest
 import tensorflow as tf
 
 from darts_adv_tf.evaluation.metrics import confusion_matrix, iou
-from darts_adv_tf.search_space.genotype import PRIMITIVES, load_genotype, random_genotype
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.genotype import load_genotype, random_genotype
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from tests.command_line import TINY, TINY_SEARCH, CommandLine, run_command, write_cx_seg
 from tests.events import read_events
 from tests.phantoms import load_phantoms
@@ -293,7 +295,11 @@ def test_tensorboard_has_every_curve_of_the_search(workdir):
     for _, value in events["second_order/cosine_of_finite_difference"]:
         assert -1 <= value <= 1
     for kind in ("normal", "reduction"):
-        for tag, start in (("entropy", np.log(8)), ("none", 1 / 8), ("skip_connect", 1 / 8)):
+        for tag, start in (
+            ("entropy", SPACE.largest_entropy),
+            ("none", 1 / 8),
+            ("skip_connect", 1 / 8),
+        ):
             for _, value in events[f"alpha_{tag}/{kind}"]:
                 assert value == pytest.approx(start, rel=0.1)
         for tag in ("none_edges", "skip_connect_edges"):
@@ -338,7 +344,7 @@ def test_tables_have_a_row_an_epoch_with_the_means_of_the_curves(workdir):
 def test_the_table_of_alpha_ends_with_what_the_genotype_was_derived_from(workdir):
     rows = read_csv(workdir("search") / "alpha.csv")
     assert [row["epoch"] for row in rows] == ["1"] * 28 + ["2"] * 28
-    received = [[float(row[name]) for name in PRIMITIVES] for row in rows[-28:]]
+    received = [[float(row[name]) for name in PUBLISHED_OPERATIONS] for row in rows[-28:]]
     arrays = read_checkpoint(workdir("search"), "search")
     for index, kind in enumerate(("normal", "reduction")):
         (alpha,) = (
@@ -369,7 +375,7 @@ def test_the_state_of_the_search_outlasts_it_with_the_slots_of_alphas_optimizer(
     slots = [
         array
         for name, array in arrays.items()
-        if name.startswith("architecture_optimizer/") and array.shape == (14, 8)
+        if name.startswith("architecture_optimizer/") and array.shape == SPACE.alpha_shape
     ]
     assert len(slots) == 4
     assert all(np.abs(slot).max() > 0 for slot in slots)

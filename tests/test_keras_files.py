@@ -12,13 +12,14 @@ from darts_adv_tf.networks.cell_discriminator import DerivedDiscriminator, Searc
 from darts_adv_tf.networks.fcn32s import build_fcn32s
 from darts_adv_tf.networks.resnet_discriminator import ResNetDiscriminator
 from darts_adv_tf.networks.unet import build_unet
-from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES, random_genotype
+from darts_adv_tf.search_space.genotype import random_genotype
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE
 from darts_adv_tf.tf_graph.fused_adam import FusedAdam
 from darts_adv_tf.tf_graph.normalization import Normalization
 
 MASKS = (16, 16, 3)
-WEIGHTS = (len(EDGES), len(PRIMITIVES))
-PARTS = ("networks", "tf_graph")
+WEIGHTS = PUBLISHED_SPACE.alpha_shape
+PARTS = ("networks", "search_space", "tf_graph")
 # What is only a base of others.
 ABSTRACT = {"Cell", "Discriminator", "Operation"}
 

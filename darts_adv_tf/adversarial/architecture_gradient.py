@@ -30,7 +30,7 @@ from darts_adv_tf.adversarial.game import (
 from darts_adv_tf.system.errors import ConfigurationError
 from darts_adv_tf.tf_graph.call_in_training import Tensors
 from darts_adv_tf.tf_graph.ordered_sum import ordered_sum
-from darts_adv_tf.tf_graph.rematerialization import differentiated_by
+from darts_adv_tf.tf_graph.rematerialization import gradients_wrt
 from darts_adv_tf.tf_graph.replicas import sum_over_replicas
 from darts_adv_tf.tf_graph.tangents import define_tangents
 
@@ -79,7 +79,7 @@ def architecture_gradient(
         game: The players and their losses.
         theta: The segmenter's weights.
         phi: The discriminator's weights.
-        alpha: (14, 8) of the normal and of the reduction cells.
+        alpha: (edges, operations) of the normal and of the reduction cells.
         train_batch: The batch of the virtual step.
         val_batch: The batch of J_val.
         unroll_rate: eta of Eq. 9.
@@ -157,7 +157,7 @@ def virtual_step_products(game, theta, phi, alpha, train_batch, segmenter_pass):
 
     def products(v_theta: Tensors, v_phi: Tensors) -> list[tf.Tensor]:
         tangent = _segmenter_tangent(game, theta, train_batch.images, v_theta)
-        with differentiated_by("op_weights"):
+        with gradients_wrt("op_weights"):
             return tape.gradient(
                 [training.grad_fake_masks, *training.grad_phi],
                 alpha,

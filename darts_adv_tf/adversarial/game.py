@@ -15,7 +15,7 @@ from darts_adv_tf.adversarial.losses import (
     cross_entropy,
 )
 from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates, call_in_training
-from darts_adv_tf.tf_graph.rematerialization import differentiated_by
+from darts_adv_tf.tf_graph.rematerialization import gradients_wrt
 
 ArchitectureObjective = Literal["discriminator", "segmentation"]
 
@@ -187,7 +187,7 @@ class AdversarialGame:
 
         Args:
             phi: The discriminator's weights.
-            alpha: (14, 8) of the normal and the reduction cells; empty for a discrete
+            alpha: (edges, operations) of the normal and the reduction cells; empty for a discrete
                 discriminator.
             images: (N, H, W, channels).
             masks: (N, H, W, K).
@@ -253,10 +253,10 @@ class AdversarialGame:
                 self.adversarial_loss.discriminator(real_logits, fake_logits)
             )
             adversarial = self.weighted_adversarial_loss(fake_logits)
-        with differentiated_by("kernels", "scale"):
+        with gradients_wrt("weights"):
             grad_phi = tape.gradient(discriminator, phi)
             grad_phi = list(map(tf.convert_to_tensor, grad_phi))  # Of an embedding it is sparse.
-        with differentiated_by():
+        with gradients_wrt():
             grad_fake_masks = tape.gradient(adversarial, fake_masks)
         del tape
         grad_theta = segmenter_pass.gradient(grad_fake_masks)

@@ -81,6 +81,8 @@ class Flag:
         help = self.help
         if len(value) > _HELP_WIDTH // 2:
             value, help = "=<choice>", f"{help} One of {', '.join(choices)}."
+        if len(note) > _HELP_WIDTH // 2:
+            note, help = "", f"{help} Default: {self.default}."
         indent = " " * 6
         help = textwrap.fill(help, _HELP_WIDTH, initial_indent=indent, subsequent_indent=indent)
         return f"  --{self.name}{value}{note}\n{help}"

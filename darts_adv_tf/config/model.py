@@ -3,6 +3,12 @@
 import dataclasses
 
 from darts_adv_tf.config.setting import check_fields, setting
+from darts_adv_tf.config.text_form import NAMES
+from darts_adv_tf.search_space.candidate_operations import (
+    CANDIDATE_OPERATIONS,
+    PUBLISHED_OPERATIONS,
+)
+from darts_adv_tf.search_space.space import SearchSpace
 from darts_adv_tf.system.entry_point import is_entry_point
 from darts_adv_tf.system.errors import ConfigurationError
 
@@ -54,7 +60,8 @@ class ModelConfig:
     discriminator_channels: int = setting(
         4,
         "Channels C of the discriminator's first cell, even; each reduction cell doubles them. A "
-        "ResNet starts with 4 C. Not stated in the paper; flags/paper_*.flags use 16.",
+        "ResNet starts with C times --intermediate_nodes. Not stated in the paper; "
+        "flags/paper_*.flags use 16.",
         minimum=2,
     )
     discriminator_cells: str = setting(
@@ -62,6 +69,24 @@ class ModelConfig:
         "Cells of a searched or random discriminator in order, N for normal and R for reduction. "
         "Paper: NRNRNRN (section 3.2).",
         known_as=("layers", "cells"),
+    )
+    operations: tuple[str, ...] = setting(
+        PUBLISHED_OPERATIONS,
+        "Candidate operations of a searched or random discriminator, separated by commas: "
+        f"{', '.join(CANDIDATE_OPERATIONS)}, or <module>:<function>, a layer of your own "
+        "(docs/extending.md). The default is the paper's (section 3.2).",
+        text=dataclasses.replace(NAMES, example="none,skip_connect,sep_conv_3x3"),
+    )
+    intermediate_nodes: int = setting(
+        4,
+        "Intermediate nodes B of a cell, which it concatenates. Paper: 4 (section 3.2).",
+        minimum=1,
+    )
+    kept_edges: int = setting(
+        2,
+        "Edges k into each node that the derived discriminator keeps, its strongest (Eq. 7); a "
+        "node with fewer keeps them all. Paper: 2.",
+        minimum=1,
     )
     discriminator_input: str = setting(
         "masks",
@@ -77,6 +102,7 @@ class ModelConfig:
 
     def __post_init__(self):
         check_fields(self)
+        _ = self.search_space  # checks what it consists of
         for flag, names, document in (
             ("backbone", BACKBONES, "docs/own_segmenter.md for a segmenter"),
             ("discriminator", DISCRIMINATORS, "docs/extending.md for a discriminator"),
@@ -101,3 +127,8 @@ class ModelConfig:
                 received=f"--discriminator_cells={self.discriminator_cells}",
                 remedy="Use the paper's --discriminator_cells=NRNRNRN, or a shorter pattern.",
             )
+
+    @property
+    def search_space(self) -> SearchSpace:
+        """What a discriminator of cells is searched in, or drawn from."""
+        return SearchSpace(self.operations, self.intermediate_nodes, self.kept_edges)

@@ -3,17 +3,14 @@
 Legend: N batch, H, W, K mask channels, C channels.
 """
 
+import dataclasses
+
 import keras
-import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.search_space.cell import (
-    EDGES_BY_SOURCE,
-    NUM_EDGES_OF_SOURCE,
-    DerivedCell,
-    SearchCell,
-)
-from darts_adv_tf.search_space.genotype import EDGES, Genotype
+from darts_adv_tf.search_space.cell import DerivedCell, SearchCell, by_source
+from darts_adv_tf.search_space.genotype import Genotype
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE, SearchSpace
 from darts_adv_tf.tf_graph.initializers import convolution_uniform
 from darts_adv_tf.tf_graph.normalization import Normalization, NormalizationMode
 
@@ -116,7 +113,12 @@ class SearchDiscriminator(Discriminator):
     """The supernet: every edge a mixture, weighted by `op_weights` that the caller passes.
 
     alpha is no variable of the discriminator, so that its gradients and the discriminator's stay
-    apart: `discriminator(masks, normal_weights, reduction_weights)`, each (14, 8), a softmax.
+    apart: `discriminator(masks, normal_weights, reduction_weights)`, each (number of edges, number
+    of operations), a softmax.
+
+    Args:
+        space: The search space.
+        **kwargs: See `Discriminator`.
 
     Example:
         `Architecture` owns alpha, the discriminator phi; a tape reaches alpha through the softmax.
@@ -135,28 +137,43 @@ class SearchDiscriminator(Discriminator):
         False
     """
 
+    def __init__(
+        self,
+        channels: int = 16,
+        cell_pattern: str = CELL_PATTERN,
+        normalization: NormalizationMode = "batch",
+        space: SearchSpace = PUBLISHED_SPACE,
+        **kwargs,
+    ):
+        self.space = space
+        super().__init__(channels, cell_pattern, normalization, **kwargs)
+
     def _make_cell(self, channels, reduction, previous_reduction, name):
         return SearchCell(
             channels,
             reduction,
             previous_reduction,
             self.normalization,
+            self.space,
             name=name,
             dtype=self.dtype_policy,
         )
 
     def call(self, masks, normal_weights, reduction_weights):
-        op_weights = {False: normal_weights, True: reduction_weights}
-        # A product, since the gradient of a gather has no deterministic kernel on a GPU.
-        order = tf.constant(np.eye(len(EDGES))[list(EDGES_BY_SOURCE)], normal_weights.dtype)
-        by_source = {
-            reduction: tf.split(order @ weights, NUM_EDGES_OF_SOURCE)
-            for reduction, weights in op_weights.items()
-        }
+        normal, reduction = (
+            by_source(weights, self.space) for weights in (normal_weights, reduction_weights)
+        )
         older = newer = self._head(masks)
         for cell in self.cells:
-            older, newer = newer, cell(older, newer, by_source[cell.reduction])
+            older, newer = newer, cell(older, newer, reduction if cell.reduction else normal)
         return self._bottom(newer)
+
+    def get_config(self):
+        return super().get_config() | {"space": dataclasses.asdict(self.space)}
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config(config | {"space": SearchSpace(**config["space"])})
 
 
 @keras.saving.register_keras_serializable(package="darts_adv_tf")

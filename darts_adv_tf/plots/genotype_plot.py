@@ -1,8 +1,10 @@
 """Draws a derived cell as a graph.
 
 The nodes descend as a staircase, so that an edge leaves its source downwards and enters its target
-from the left, where the target's two operations stand one above the other. Every label has a
-place of its own in that way, whatever the genotype, and no edge passes below a label.
+from the left, where the target's operations stand one above the other. Every label has a place of
+its own in that way, whatever the genotype, and no edge passes below a label.
+
+Nodes have the numbers of genotype.json: 0 and 1 for the inputs, from 2 on the intermediate ones.
 """
 
 import dataclasses
@@ -16,14 +18,20 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Curve
 
 from darts_adv_tf.plots.images import make_figure, rasterize, save_png
-from darts_adv_tf.search_space.genotype import NUM_INPUT_NODES, CellEdges, Genotype
+from darts_adv_tf.search_space.genotype import CellEdges, Genotype
+from darts_adv_tf.search_space.space import NUM_INPUT_NODES
 
 KINDS = {
     "pool": ("pooling", "#0072B2"),
     "skip": ("skip connection", "#7B4397"),
     "sep": ("separable convolution", "#C44E00"),
     "dil": ("dilated convolution", "#007A57"),
+    "conv": ("convolution", "#A8326E"),
 }
+"""By a part of an operation's name: what it is, and its colour. The first that fits."""
+OTHER_KIND = ("other operation", "#5A5A5A")
+INPUT_NAMES = (r"$c_{k-2}$", r"$c_{k-1}$")
+"""The outputs of the two cells before, as DARTS names them."""
 CONCATENATION_COLOUR = "#9A9A9A"
 
 # All lengths in inches.
@@ -32,6 +40,8 @@ ROW = 0.95
 NODE_RADIUS = 0.27
 LABEL_WIDTH, LABEL_HEIGHT = 1.12, 0.27
 LABEL_GAP = 0.26
+LONGEST_LABEL = 13
+"""Letters that fit into a label; longer names are smaller."""
 LANE = 0.19
 PORT = 0.085
 MARGIN = 0.45
@@ -72,12 +82,13 @@ class Layout:
 def lay_out(cell_edges: CellEdges) -> Layout:
     """Places the nodes, labels and curves of a cell."""
     num_nodes = NUM_INPUT_NODES + len(cell_edges)
+    row_height = ROW + 2 * LANE * max(0, max(map(len, cell_edges)) - 2)
     # The input nodes share the first row.
     rows = [0, 0, *range(1, len(cell_edges) + 1)]
-    nodes = [(COLUMN * node, -ROW * rows[node]) for node in range(num_nodes)]
-    output = (COLUMN * num_nodes, -ROW * (len(cell_edges) + 1) / 2)
+    nodes = [(COLUMN * node, -row_height * rows[node]) for node in range(num_nodes)]
+    output = (COLUMN * num_nodes, -row_height * (len(cell_edges) + 1) / 2)
 
-    targets_of = {source: [] for source in range(num_nodes)}
+    targets_of: dict[int, list[int]] = {source: [] for source in range(num_nodes)}
     for target, kept in enumerate(cell_edges, start=NUM_INPUT_NODES):
         for _, source in kept:
             targets_of[source].append(target)
@@ -95,7 +106,7 @@ def lay_out(cell_edges: CellEdges) -> Layout:
             source_y = nodes[source][1]
             left, right = label_x - LABEL_WIDTH / 2, label_x + LABEL_WIDTH / 2
             corner = (source_x, y)
-            end = _left_port(nodes[target], (y - target_y) / 3)
+            end = _left_port(nodes[target], (y - target_y) / max(3, len(kept)))
             bend = LABEL_GAP / 2
             edges.append(
                 DrawnEdge(
@@ -121,7 +132,7 @@ def draw_cell(cell_edges: CellEdges, title: str) -> np.ndarray:
 
     Args:
         cell_edges: For each target, its kept edges as (operation, source).
-        title: Stands above the drawing.
+        title: Stands above the plot.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -145,10 +156,12 @@ def draw_cell(cell_edges: CellEdges, title: str) -> np.ndarray:
         _draw_curve(axes, edge.outgoing, colour, arrow=True)
     for edge in layout.edges:
         _draw_label(axes, edge)
-    inputs = [r"$c_{k-2}$", r"$c_{k-1}$"]
-    intermediates = [str(index) for index in range(len(cell_edges))]
-    for centre, name in zip(layout.nodes, [*inputs, *intermediates, r"$c_k$"], strict=True):
-        _draw_node(axes, centre, name, inner=name in intermediates)
+    *numbered, output = layout.nodes
+    for number, centre in enumerate(numbered):
+        _draw_node(axes, centre, str(number), inner=number >= NUM_INPUT_NODES)
+    _draw_node(axes, output, r"$c_k$", inner=False)
+    for (x, y), name in zip(numbered, INPUT_NAMES, strict=False):
+        axes.text(x, y + NODE_RADIUS + 0.14, name, fontsize=11, ha="center", va="center")
     _draw_legend(axes, layout)
     return rasterize(figure)
 
@@ -167,7 +180,13 @@ def save_genotype_figures(genotype: Genotype, workdir: str | os.PathLike) -> Non
 
 def _kind(operation: str) -> tuple[str, str]:
     """Name and colour of an operation's kind."""
-    return next(kind for part, kind in KINDS.items() if part in operation.split("_"))
+    parts = operation_label(operation).split("_")
+    return next((kind for part, kind in KINDS.items() if part in parts), OTHER_KIND)
+
+
+def operation_label(operation: str) -> str:
+    """The name of an operation, of a user's own without its module."""
+    return operation.rpartition(":")[2]
 
 
 def _left_port(centre: tuple[float, float], height: float) -> tuple[float, float]:
@@ -205,9 +224,9 @@ def _draw_label(axes: Axes, edge: DrawnEdge) -> None:
             zorder=3,
         )
     )
-    axes.text(
-        x, y - 0.01, edge.operation, color="white", fontsize=10, ha="center", va="center", zorder=4
-    )
+    label = operation_label(edge.operation)
+    size = 10 * min(1, LONGEST_LABEL / len(label))
+    axes.text(x, y - 0.01, label, color="white", fontsize=size, ha="center", va="center", zorder=4)
 
 
 def _draw_node(axes: Axes, centre: tuple[float, float], name: str, inner: bool) -> None:
@@ -222,7 +241,7 @@ def _draw_legend(axes: Axes, layout: Layout) -> None:
     shown = dict.fromkeys(_kind(edge.operation) for edge in layout.edges)
     lines = [
         Line2D([], [], color=colour, linewidth=5, label=name)
-        for name, colour in KINDS.values()
+        for name, colour in (*KINDS.values(), OTHER_KIND)
         if (name, colour) in shown
     ]
     lines.append(

@@ -13,13 +13,8 @@ from typing import Any
 import numpy as np
 
 from darts_adv_tf.config.config_file import FILE_NAME as CONFIG_FILE
-from darts_adv_tf.search_space.genotype import (
-    EDGES,
-    GENOTYPE_FILE,
-    PRIMITIVES,
-    Genotype,
-    load_genotype,
-)
+from darts_adv_tf.search_space.genotype import GENOTYPE_FILE, Genotype, load_genotype
+from darts_adv_tf.search_space.space import CELL_KINDS, SearchSpace
 from darts_adv_tf.training.epoch_log import ALPHA_FILE, EPOCHS_FILES
 
 # Of per_case.csv: the mean IoU of the mean-mask baseline.
@@ -48,8 +43,8 @@ class RunResult:
             `seconds`, `loss/...` and `accuracy/...` (means over the epoch's steps), and in
             retraining `test/mean_iou` and `test/mean_iou_organs`, where they were measured (nan in
             epochs where not). Empty where the run had no such phase.
-        alpha: (epochs, 2 kinds of cell, 14 edges, 8 operations), the weights of the operations
-            (softmax) after each epoch of the search; None where nothing was searched.
+        alpha: (epochs, kinds of cell, edges, operations), the weights of the operations (softmax)
+            after each epoch of the search; None where nothing was searched.
         genotype: Of the discriminator; None where it has none.
     """
 
@@ -82,7 +77,8 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
         OSError, ValueError, KeyError: One is missing or broken; ConfigurationError, a ValueError,
             where it is the genotype.
     """
-    genotype = workdir / GENOTYPE_FILE
+    path = workdir / GENOTYPE_FILE
+    genotype = load_genotype(path) if path.exists() else None
     rows = _read_rows(workdir / "per_case.csv")
     return RunResult(
         backbone,
@@ -97,8 +93,8 @@ def read_result(backbone: str, arm: str, seed: int, draw: int | None, workdir: P
         json.loads((workdir / CONFIG_FILE).read_text(encoding="utf-8"))["versions"],
         _read_columns(workdir / EPOCHS_FILES["search"]),
         _read_columns(workdir / EPOCHS_FILES["retrain"]),
-        _read_alpha(workdir / ALPHA_FILE),
-        load_genotype(genotype) if genotype.exists() else None,
+        None if genotype is None else _read_alpha(workdir / ALPHA_FILE, genotype.space),
+        genotype,
     )
 
 
@@ -122,11 +118,11 @@ def _read_columns(path: Path) -> dict[str, np.ndarray]:
     return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
 
 
-def _read_alpha(path: Path) -> np.ndarray | None:
+def _read_alpha(path: Path, space: SearchSpace) -> np.ndarray | None:
     if not path.exists():
         return None
-    columns = [[float(row[name]) for name in PRIMITIVES] for row in _read_rows(path)]
-    return np.array(columns).reshape(-1, 2, len(EDGES), len(PRIMITIVES))
+    columns = [[float(row[name]) for name in space.operations] for row in _read_rows(path)]
+    return np.array(columns).reshape(-1, len(CELL_KINDS), *space.alpha_shape)
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:

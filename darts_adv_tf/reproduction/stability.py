@@ -14,14 +14,8 @@ import numpy as np
 
 from darts_adv_tf.reproduction.arms import arm_named, in_order
 from darts_adv_tf.reproduction.results import RunResult
-from darts_adv_tf.search_space.genotype import (
-    NUM_KEPT_EDGES,
-    PRIMITIVES,
-    TARGETS,
-    CellEdges,
-    Genotype,
-)
-from darts_adv_tf.training.epoch_log import CELL_KINDS
+from darts_adv_tf.search_space.genotype import CellEdges, Genotype
+from darts_adv_tf.search_space.space import CELL_KINDS, NUM_INPUT_NODES, SearchSpace
 
 
 class Agreement(NamedTuple):
@@ -47,7 +41,7 @@ class Stability:
         agreement: By kind of cell, the mean over all pairs of seeds; nan with less than two.
         chance: What random genotypes agree in on average.
         operations: By kind of cell, how often each operation was derived, over all seeds, in the
-            order of PRIMITIVES without `none`.
+            order of the search space without `none`.
     """
 
     backbone: str
@@ -65,22 +59,25 @@ def agreement(first: Genotype, second: Genotype) -> dict[str, Agreement]:
     }
 
 
-def expected_agreement() -> Agreement:
+def expected_agreement(space: SearchSpace) -> Agreement:
     """What two genotypes derived from independent random α agree in on average; for either cell.
 
-    Target j has n = j sources, 2 to 5, of which k = 2 are kept. The weights of all edges are drawn
-    alike, so that each set of k is as likely as any other, and a source that one genotype kept is
-    kept by the other with the probability k/n. Over the targets, which keep as many edges each:
+    Target j has n = j sources, of which k are kept, or all if there are less. The weights of all
+    edges are drawn alike, so that each set of k is as likely as any other, and a source that one
+    genotype kept is kept by the other with the probability k/n. In the paper's search space n is 2
+    to 5 and k = 2 for each target:
 
         edges = (2/2 + 2/3 + 2/4 + 2/5) / 4 = 77/120 = 0.642
 
-    Which of the 7 operations other than `none` is an edge's strongest is as likely for each and
-    says nothing about how strong it is, so that a common edge has the same one with 1/7:
+    Which operation other than `none` is an edge's strongest is as likely for each and says nothing
+    about how strong it is, so that of the paper's 7 a common edge has the same one with 1/7:
 
         operations = 77/120 / 7 = 11/120 = 0.092
     """
-    edges = float(np.mean([NUM_KEPT_EDGES / num_sources for num_sources in TARGETS]))
-    return Agreement(edges, edges / (len(PRIMITIVES) - 1))
+    kept = [space.num_kept(target) for target in space.targets]
+    common = [num**2 / target for num, target in zip(kept, space.targets, strict=True)]
+    edges = sum(common) / sum(kept)
+    return Agreement(edges, edges / len(space.derivable))
 
 
 def stability(results: Sequence[RunResult]) -> list[Stability]:
@@ -95,7 +92,7 @@ def stability(results: Sequence[RunResult]) -> list[Stability]:
             arm,
             len(found[backbone, arm]),
             _mean_agreement(found[backbone, arm]),
-            expected_agreement(),
+            expected_agreement(found[backbone, arm][0].space),
             {kind: _count_operations(found[backbone, arm], kind) for kind in CELL_KINDS},
         )
         for backbone in dict.fromkeys(run.backbone for run in results)
@@ -115,7 +112,7 @@ def _kept(cell: CellEdges) -> dict[tuple[int, int], str]:
     """The operation of each kept edge, by (source, target)."""
     return {
         (source, target): operation
-        for target, edges in zip(TARGETS, cell, strict=True)
+        for target, edges in enumerate(cell, start=NUM_INPUT_NODES)
         for operation, source in edges
     }
 
@@ -134,4 +131,4 @@ def _count_operations(genotypes: Sequence[Genotype], kind: str) -> dict[str, int
     counts = Counter(
         operation for genotype in genotypes for operation in _kept(getattr(genotype, kind)).values()
     )
-    return {name: counts[name] for name in PRIMITIVES if name != "none"}
+    return {name: counts[name] for name in genotypes[0].space.derivable}

@@ -33,7 +33,7 @@ from darts_adv_tf.run.cases import (
     split_cases,
 )
 from darts_adv_tf.search_space.alpha import Architecture
-from darts_adv_tf.search_space.genotype import NUM_INTERMEDIATE_NODES, Genotype
+from darts_adv_tf.search_space.genotype import Genotype
 from darts_adv_tf.system.cluster import Cluster, read_cluster
 from darts_adv_tf.system.devices import make_gather, make_strategy, share_cores
 from darts_adv_tf.system.entry_point import is_entry_point
@@ -223,13 +223,14 @@ def make_search_trainer(run: Run) -> SearchTrainer:
             channels=model.discriminator_channels,
             cell_pattern=model.discriminator_cells,
             normalization=model.discriminator_normalization,
+            space=model.search_space,
             name=DISCRIMINATOR_NAME,
         )
         discriminator.build((None, *_mask_shape(run)))
         game = _make_game(run, discriminator)
         return SearchTrainer(
             game,
-            Architecture(name="architecture"),
+            Architecture(model.search_space, name="architecture"),
             training.learning_rate,
             training.architecture_learning_rate,
             training.architecture_gradient,
@@ -263,7 +264,7 @@ def make_trainer(run: Run, genotype: Genotype | None) -> AdversarialTrainer | Se
         model = run.config.model
         settings = DiscriminatorSettings(
             # As many as the first cell of a searched one puts out.
-            width=NUM_INTERMEDIATE_NODES * model.discriminator_channels,
+            width=model.intermediate_nodes * model.discriminator_channels,
             channels=model.discriminator_channels,
             cell_pattern=model.discriminator_cells,
             normalization=model.discriminator_normalization,

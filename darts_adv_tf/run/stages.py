@@ -168,15 +168,16 @@ def load_or_draw_genotype(config: RunConfig) -> Genotype | None:
         None if the discriminator is not made of cells.
 
     Raises:
-        ConfigurationError: The file is missing or no genotype.
+        ConfigurationError: The file is missing, no genotype, or of another search space.
         StorageError: It cannot be read.
     """
     if config.model.discriminator == "random":
-        return random_genotype(config.model.random_draw)
+        return random_genotype(config.model.random_draw, config.model.search_space)
     if config.genotype is None:
         return None
     copy = None if config.workdir is None else Path(config.workdir) / GENOTYPE_FILE
-    return load_genotype(copy if copy is not None and copy.exists() else config.genotype)
+    path = copy if copy is not None and copy.exists() else config.genotype
+    return load_genotype(path, config.model.search_space)
 
 
 def search(run: Run) -> Genotype:
@@ -188,7 +189,7 @@ def search(run: Run) -> Genotype:
     path = run.workdir / GENOTYPE_FILE
     if path.exists():
         print(f"search: done before, see {path}")
-        return load_genotype(path)
+        return load_genotype(path, run.config.model.search_space)
     trainer = make_search_trainer(run)
     shown = (SEGMENTATION_LOSS, DISCRIMINATOR_LOSS, VALIDATION_LOSS)
     train_stage("search", run, search_step(run, trainer), trainer.parts, shown)

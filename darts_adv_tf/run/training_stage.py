@@ -17,6 +17,7 @@ from darts_adv_tf.plots.alpha_plot import draw_op_weights
 from darts_adv_tf.plots.genotype_plot import draw_cell
 from darts_adv_tf.plots.overlays import draw_overlays
 from darts_adv_tf.run.components import Run, make_batches
+from darts_adv_tf.search_space.space import CELL_KINDS
 from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
 from darts_adv_tf.training.checkpoint import Checkpoints, Part, folder_of
@@ -37,7 +38,6 @@ SHORT_TRAINING = 200
 In the search it costs half a minute and a gigabyte for no gain, since that graph is made of few
 calls of shared functions.
 """
-CELL_NAMES = ("normal", "reduction")
 NUM_PICTURED_CASES = 3
 
 
@@ -107,7 +107,9 @@ def train_stage(
             monitor,
             checkpoints,
             SaveInterval(*config.reliability.checkpoint_every),
-            CollapseWatch(_thresholds(config), epoch_ends[-1]),
+            CollapseWatch(
+                _thresholds(config), epoch_ends[-1], config.model.search_space.largest_entropy
+            ),
             shown,
             config.reliability.on_nonfinite,
             run.devices.gather,
@@ -149,7 +151,8 @@ class _Epochs:
             # An epoch after which the segmenter predicts nothing has a row too.
             self.history.end_epoch(epoch, test_figures)
         if self._architecture is not None:
-            self.history.record_alpha(epoch, self._architecture.op_weights())
+            space = self._architecture.space
+            self.history.record_alpha(epoch, self._architecture.op_weights(), space)
         if not self._is_due(training.plot_every, epoch):
             return {}
         if self._architecture is not None:
@@ -170,10 +173,10 @@ class _Epochs:
         }
 
     def _draw_architecture(self, done: int) -> None:
-        genotype = self._architecture.derive()
-        for name, op_weights in zip(CELL_NAMES, self._architecture.op_weights(), strict=True):
+        genotype, space = self._architecture.derive(), self._architecture.space
+        for name, op_weights in zip(CELL_KINDS, self._architecture.op_weights(), strict=True):
             title = f"{name} cell after step {done}"
-            self._monitor.picture(done, f"alpha/{name}", draw_op_weights(op_weights, title))
+            self._monitor.picture(done, f"alpha/{name}", draw_op_weights(op_weights, space, title))
             cell = getattr(genotype, name)
             self._monitor.picture(done, f"genotype/{name}", draw_cell(cell, title))
 

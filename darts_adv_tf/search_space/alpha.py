@@ -4,22 +4,33 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES, Genotype, derive
+from darts_adv_tf.search_space.candidate_operations import NONE
+from darts_adv_tf.search_space.genotype import Genotype, derive
+from darts_adv_tf.search_space.space import CELL_KINDS, PUBLISHED_SPACE, SearchSpace
+
+WATCHED = (NONE, "skip_connect")
+"""The operations that a search wrongly comes to prefer."""
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class Architecture(keras.layers.Layer):
-    """Owns `alpha_normal` and `alpha_reduction`, each (14 edges, 8 operations).
+    """Owns `alpha_normal` and `alpha_reduction`, each (number of edges, number of operations).
 
     They start at 1e-3 times a standard normal variate, as in the DARTS source: all operations
     nearly equal.
+
+    Args:
+        space: What is searched.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, space: SearchSpace = PUBLISHED_SPACE, **kwargs):
         super().__init__(**kwargs)
-        for name in ("alpha_normal", "alpha_reduction"):
+        self.space = space
+        for kind in CELL_KINDS:
+            name = f"alpha_{kind}"
             initializer = keras.initializers.RandomNormal(stddev=1e-3)
-            shape = (len(EDGES), len(PRIMITIVES))
-            setattr(self, name, self.add_weight(shape=shape, initializer=initializer, name=name))
+            alpha = self.add_weight(shape=space.alpha_shape, initializer=initializer, name=name)
+            setattr(self, name, alpha)
         self.built = True
 
     def op_weights(self) -> tuple[np.ndarray, np.ndarray]:
@@ -28,31 +39,33 @@ class Architecture(keras.layers.Layer):
         In float64: in float32 equal alphas get weights that differ in the last bit, by a pattern
         that depends on the processor, and ties would be derived by it.
         """
-        return tuple(
+        normal, reduction = (
             softmax(np.asarray(alpha.value, np.float64), axis=-1)
             for alpha in (self.alpha_normal, self.alpha_reduction)
         )
+        return normal, reduction
 
     def statistics(self) -> dict[str, float]:
         """How decided alpha is: for each kind of cell the entropy of an edge's weights in nats
-        (ln 8 at the start) and the weight of `none` and of the skip connection, as means over
-        edges, and the share of edges on which each of the two is the strongest.
+        (ln of the number of operations at the start) and, where the search space has them, the
+        weight of `none` and of the skip connection, as means over edges, and the share of edges on
+        which each of the two is the strongest.
 
         `none` is the strongest where its weight is the largest of all; a skip connection where
         its weight is the largest of those that can be derived, which `none` never is."""
-        none = PRIMITIVES.index("none")
-        figures = {}
-        for name, weights in zip(("normal", "reduction"), self.op_weights(), strict=True):
+        names = self.space.operations
+        metrics = {}
+        for kind, weights in zip(CELL_KINDS, self.op_weights(), strict=True):
             entropy = -np.sum(weights * np.log(np.maximum(weights, 1e-30)), axis=-1)
-            figures[f"alpha_entropy/{name}"] = float(entropy.mean())
-            for primitive in ("none", "skip_connect"):
-                index = PRIMITIVES.index(primitive)
-                weight, rivals = weights[:, index], np.delete(weights, [none, index], axis=-1)
-                is_strongest = weight > rivals.max(axis=-1)
-                figures[f"alpha_{primitive}/{name}"] = float(weight.mean())
-                figures[f"alpha_{primitive}_edges/{name}"] = float(is_strongest.mean())
-        return figures
+            metrics[f"alpha_entropy/{kind}"] = float(entropy.mean())
+            for name in filter(names.__contains__, WATCHED):
+                weight = weights[:, names.index(name)]
+                rivals = weights[:, [other not in (NONE, name) for other in names]]
+                is_strongest = weight > rivals.max(axis=-1, initial=0)
+                metrics[f"alpha_{name}/{kind}"] = float(weight.mean())
+                metrics[f"alpha_{name}_edges/{kind}"] = float(is_strongest.mean())
+        return metrics
 
     def derive(self) -> Genotype:
         """The discrete architecture (Eq. 7)."""
-        return derive(*self.op_weights())
+        return derive(*self.op_weights(), self.space)

@@ -1,153 +1,97 @@
 """The continuous relaxation of the choice of an operation, for all edges that leave a source.
 
-Legend: N batch, H, W, C channels, E edges that leave the source.
+Legend: N batch, H, W, C channels, E edges that leave the source, O operations.
 """
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from darts_adv_tf.search_space.genotype import PRIMITIVES
-from darts_adv_tf.search_space.operations import halve, output_size
-from darts_adv_tf.tf_graph.conv_and_pool import (
-    EdgeAxis,
-    average_pool,
-    depthwise,
-    dilated_depthwise,
-    every_second_pixel,
-    max_pool,
-    side_by_side,
-    size_of,
-    spread,
-)
-from darts_adv_tf.tf_graph.custom_gradients import split
-from darts_adv_tf.tf_graph.initializers import ConvolutionUniform
-from darts_adv_tf.tf_graph.normalization import NormalizationMode, center_for, normalize
-from darts_adv_tf.tf_graph.normalized_product import normalized_product
+from darts_adv_tf.search_space.candidate_operations import NONE, PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.make_operation import make_operation
+from darts_adv_tf.search_space.operations import Operation, check_channels, layer_name, output_size
+from darts_adv_tf.tf_graph.custom_gradients import join
+from darts_adv_tf.tf_graph.normalization import NormalizationMode
 from darts_adv_tf.tf_graph.ordered_sum import ordered_sum
 from darts_adv_tf.tf_graph.rematerialization import rematerialized
 
-NUM_DEPTHWISE = 3
-"""Of each size: first and second of the separable convolution, and the dilated one."""
-NUM_POINTWISE = 6
-"""The first of both separable convolutions, those of the dilated ones, and the second ones."""
+
+@dataclasses.dataclass(frozen=True)
+class EdgeOperations:
+    """The layers of an edge's operations, built; None for `none`.
+
+    Edges are equal where they compute the same from the same weights. They share one trace.
+
+    Args:
+        names: Of the operations, in the order of op_weights.
+        channels, stride, normalization, dtype: See `MixedOp`.
+        layers: One an operation.
+    """
+
+    names: tuple[str, ...]
+    channels: int
+    stride: int
+    normalization: NormalizationMode
+    dtype: str
+    layers: tuple[Operation | None, ...] = dataclasses.field(compare=False)
+
+    @property
+    def weights(self) -> list[keras.Variable]:
+        """Of all operations, one after the other."""
+        return [weight for layer in filter(None, self.layers) for weight in layer.weights]
 
 
 @rematerialized
-def mixed_operations(
-    x: tf.Tensor,
-    op_weights: tf.Tensor,
-    kernels: tf.Tensor,
-    *,
-    stride: int,
-    normalization: NormalizationMode,
+def mixture(
+    x: tf.Tensor, op_weights: tf.Tensor, *weights: tf.Tensor, edge: EdgeOperations
 ) -> tf.Tensor:
-    """Eq. 6 for all edges that leave a source; `MixedOp` says what of what size.
-
-    The indices 1 to 3 of `op_weights` are the operations without weights: max pool, average pool
-    and, with stride 1, the skip connection.
-    """
-    channels, num_edges = size_of(x)[-1], size_of(op_weights)[0]
-    depthwise_3x3, depthwise_5x5, *pointwise = split(
-        kernels, _kernel_rows(channels, stride), axis=0
-    )
-    by_operation = tf.transpose(op_weights)  # `none` adds nothing but to the softmax
-    weights = spread(tf.reshape(by_operation, [len(PRIMITIVES), -1, 1, 1]), channels)
-    _, skip, separable, dilated = split(weights, [3, 1, 2, 2], axis=0)
-    rectified = tf.nn.relu(x)
-
-    pools = tf.concat([max_pool(x, stride), average_pool(x, stride)], axis=-1)
-    pools = normalize(pools, normalization, channels)
-    if stride == 1:
-        pools_and_skip = tf.concat([pools, x], axis=-1)
-        mixtures = [_mixed(pools_and_skip, by_operation[1:4], channels)]
-    else:
-        pixels = every_second_pixel(rectified)
-        skip = tf.reshape(skip, [-1])
-        reduced = halve(pixels, pointwise[1], skip, channels, normalization)
-        mixtures = [_mixed(pools, by_operation[1:3], channels), reduced]
-
-    # Of the separable convolutions the first half, and the dilated ones whole.
-    separable_3x3, followed_3x3, dilated_3x3 = _depthwise_kernels(depthwise_3x3, 3)
-    separable_5x5, followed_5x5, dilated_5x5 = _depthwise_kernels(depthwise_5x5, 5)
-    wide = side_by_side(rectified, num_edges)
-    images = [depthwise(wide, separable_3x3, stride), depthwise(wide, separable_5x5, stride)]
-    if stride == 1:
-        images += dilated_depthwise(wide, (dilated_3x3, dilated_5x5))
-    else:
-        # See `dilated_depthwise`; here every second pixel is taken before there are copies of it.
-        narrow = side_by_side(pixels[0], num_edges)
-        images += [depthwise(narrow, dilated_3x3), depthwise(narrow, dilated_5x5)]
-    images = tf.stack(images)
-    _, *sizes, _ = size_of(images)
-    image_size = sizes[1] * sizes[2]
-    edges = EdgeAxis(sizes, num_edges, channels)
-    products = tf.reshape(pointwise[0], [NUM_POINTWISE, num_edges, channels, channels])
-    products, followed_products = split(products, [4, 2], axis=0)
-    images = edges.apart(center_for(normalization, images))
-    weights = tf.concat([tf.ones_like(separable), dilated], axis=0)
-    y = normalized_product(images, products, weights, normalization, image_size)
-    followed, of_dilated = split(y, [2, 2], axis=0)
-
-    # Of the separable convolutions the second half.
-    images = tf.unstack(edges.together(tf.nn.relu(followed)))
-    images = tf.stack([depthwise(images[0], followed_3x3), depthwise(images[1], followed_5x5)])
-    images = edges.apart(center_for(normalization, images))
-    of_separable = normalized_product(
-        images, followed_products, separable, normalization, image_size
-    )
-    total = ordered_sum(split(of_separable + of_dilated, [1, 1], axis=0))
-    mixtures.append(tf.squeeze(edges.together(total), axis=0))
-    return ordered_sum(mixtures)
-
-
-def _kernel_rows(channels, stride):
-    rows = [NUM_DEPTHWISE * 9, NUM_DEPTHWISE * 25, NUM_POINTWISE * channels]
-    return rows if stride == 1 else [*rows, channels]
-
-
-def _depthwise_kernels(rows, size):
-    return tf.unstack(tf.reshape(rows, [NUM_DEPTHWISE, size, size, -1, 1]))
-
-
-def _mixed(images, op_weights, channels):
-    """Weighted sums of O images that stand side by side, one for each edge.
-
-    As one 1x1 convolution, whose kernel is the Kronecker product of the weights (O, E) with the
-    identity of the channels: (N, H, W, O C) -> (N, H, W, E C).
-    """
-    num_kinds, num_edges = size_of(op_weights)
-    kernel = op_weights[:, None, :, None] * tf.eye(channels, dtype=op_weights.dtype)[:, None, :]
-    kernel = tf.reshape(kernel, [1, 1, num_kinds * channels, num_edges * channels])
-    return tf.nn.conv2d(images, kernel, 1, "VALID")
-
-
-class MixedOp(keras.layers.Layer):
-    """Eq. 6 for the E edges that leave one source: sum over e of op_weights[e] * e(source).
-
-    For E = 1 this is Eq. 6 word for word; for more edges the same numbers, faster. Pooling and the
-    normalization behind it hold no weights and are computed once a source. What holds weights is
-    computed side by side in the channels: a depthwise convolution E times as wide, a 1x1
-    convolution whose kernel is block-diagonal, and normalization, which works per channel and
-    does not see its neighbours. 1x1 convolution, normalization and weight are one product.
-
-    The layer learns no scale and no offset: op_weights carry the scale. All its weights stand in
-    one variable, `kernels`, below each other: a call of a function costs a node of the graph an
-    argument, and so does the optimizer. Its rows are
-    (3, 3, 3, E C) depthwise kernels: separable, second of the separable, dilated;
-    (3, 5, 5, E C) the same;
-    (6, E, C, C) 1x1 kernels: first of separable 3x3 and 5x5, dilated 3x3 and 5x5, second of
-    separable 3x3 and 5x5;
-    and with stride 2 (C, E C), the factorized reductions (see `halve`).
+    """Eq. 6: the operations' results on an edge, each times its softmax weight, summed.
 
     Args:
-        channels: C.
+        x: (N, H, W, C).
+        op_weights: (O,).
+        *weights: Those of the operations, in the order of `edge.weights`.
+        edge: The O operations, whose own weights are not read.
+
+    Returns:
+        (N, H', W', C).
+    """
+    x.set_shape([None, None, None, edge.channels])
+    remaining, results = iter(weights), []
+    for op_weight, layer in zip(tf.unstack(op_weights, len(edge.layers)), edge.layers, strict=True):
+        if layer is not None:  # `none` adds zero
+            of_layer = [_shaped(next(remaining), weight.shape) for weight in layer.weights]
+            y, _ = layer.stateless_call(of_layer, [], x)
+            results.append(op_weight * y)
+    return ordered_sum(results)
+
+
+def _shaped(tensor: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+    tensor.set_shape(shape)
+    return tensor
+
+
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
+class MixedOp(keras.layers.Layer):
+    """Eq. 6 for the E edges that leave one source, of any set of operations.
+
+    Args:
+        channels: C, of the input and of every edge.
         num_edges: E.
         stride: 1, or 2 on edges from the input nodes of a reduction cell.
         normalization: Which statistics normalization uses; see `normalize`.
+        operations: Names of the O candidate operations.
 
     Shapes:
-        x (N, H, W, C), op_weights (E, 8) -> (N, H', W', E * C), edge-major, with
+        x (N, H, W, C), op_weights (E, O) -> (N, H', W', E * C), edge-major, with
         H' = ceil(H / stride).
+
+    Raises:
+        ConfigurationError: An operation of a user's own is none; see `make_operation`.
+        ValueError: The input has other than C channels.
 
     Reference:
         Dong et al., MICCAI 2019, Eq. 6; Liu et al., DARTS, ICLR 2019.
@@ -159,6 +103,7 @@ class MixedOp(keras.layers.Layer):
         num_edges: int = 1,
         stride: int = 1,
         normalization: NormalizationMode = "batch",
+        operations: Sequence[str] = PUBLISHED_OPERATIONS,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -166,28 +111,42 @@ class MixedOp(keras.layers.Layer):
         self.num_edges = num_edges
         self.stride = stride
         self.normalization = normalization
+        self.operations = tuple(operations)
+        self.layers = [
+            [self._make_operation(name, edge) for name in self.operations]
+            for edge in range(num_edges)
+        ]
+
+    def _make_operation(self, operation: str, edge: int) -> Operation | None:
+        if operation == NONE:
+            return None
+        return make_operation(
+            operation,
+            self.channels,
+            self.stride,
+            normalization=self.normalization,
+            affine=False,
+            name=f"edge_{edge}_{layer_name(operation)}",
+            dtype=self.dtype_policy,
+        )
 
     def build(self, input_shape):
-        del input_shape
-        rows = _kernel_rows(self.channels, self.stride)
-        fan_ins = (9, 25, self.channels, self.channels)
-        self.kernels = self.add_weight(
-            shape=(sum(rows), self.num_edges * self.channels),
-            initializer=ConvolutionUniform(tuple(zip(rows, fan_ins, strict=False))),
-            name="kernels",
-        )
+        check_channels(input_shape, self.channels)
+        for layer in filter(None, itertools.chain.from_iterable(self.layers)):
+            layer.build((*input_shape[:-1], self.channels))
 
     def call(self, x, op_weights):
-        y = mixed_operations(
-            x,
-            op_weights,
-            self.kernels,
-            stride=self.stride,
-            normalization=self.normalization,
-            inlined=self.normalization == "sync_batch",
-        )
-        y.set_shape([*output_size(x, self.stride), self.num_edges * self.channels])
-        return y
+        results = []
+        for layers, row in zip(self.layers, tf.unstack(op_weights, self.num_edges), strict=True):
+            edge = EdgeOperations(
+                *(self.operations, self.channels, self.stride, self.normalization),
+                *(self.compute_dtype, tuple(layers)),
+            )
+            inlined = self.normalization == "sync_batch"
+            y = mixture(x, row, *edge.weights, edge=edge, inlined=inlined)
+            y.set_shape([*output_size(x, self.stride), self.channels])
+            results.append(y)
+        return join(results, axis=-1)
 
     def get_config(self):
         return super().get_config() | {
@@ -195,4 +154,5 @@ class MixedOp(keras.layers.Layer):
             "num_edges": self.num_edges,
             "stride": self.stride,
             "normalization": self.normalization,
+            "operations": self.operations,
         }

@@ -6,6 +6,9 @@ These layers are the definition, and what a derived discriminator is made of. A 
 the same operations for many edges at once: see `MixedOp`.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
@@ -90,6 +93,20 @@ def output_size(x: tf.Tensor, stride: int) -> list[int | None]:
     return [batch, *(None if side is None else -(-side // stride) for side in sides)]
 
 
+def check_channels(input_shape: Sequence[int | None], channels: int) -> None:
+    """Raises ValueError unless an input has as many channels as the nodes of its cell."""
+    if input_shape[-1] != channels:
+        raise ValueError(
+            "channels must equal the input's number of channels. "
+            f"Received: channels={channels}, an input of shape {tuple(input_shape)}"
+        )
+
+
+def layer_name(operation: str) -> str:
+    """The name of an operation as Keras and TensorFlow take it within a layer's name."""
+    return operation.replace(":", "_").replace(".", "_")
+
+
 class Operation(keras.layers.Layer):
     """An operation on an edge: (N, H, W, C) -> (N, ceil(H / s), ceil(W / s), C).
 
@@ -140,41 +157,51 @@ class Operation(keras.layers.Layer):
         }
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class Pool(Operation):
     """3x3 pooling, in a search with normalization behind it, in a derived network without.
 
     Args:
         kind: `max` or `average`.
-        normalized: Whether normalization follows.
+        normalized: Whether normalization follows; unless given, where it is not affine, as in a
+            search.
 
     Raises:
         ValueError: If there is no such kind.
     """
 
-    def __init__(self, channels: int, kind: str, stride: int = 1, normalized: bool = False, **kw):
-        super().__init__(channels, stride, **kw)
+    def __init__(
+        self,
+        channels: int,
+        stride: int = 1,
+        kind: Literal["max", "average"] = "max",
+        normalized: bool | None = None,
+        **options,
+    ):
+        super().__init__(channels, stride, **options)
         if kind not in ("max", "average"):
-            raise ValueError(f"Pooling is 'max' or 'average'. Received: kind={kind!r}")
+            raise ValueError(f"Pooling must be 'max' or 'average'. Received: kind={kind!r}")
         self.kind = kind
-        self.normalized = normalized
+        self.normalized = not self.affine if normalized is None else normalized
         self.normalize = None
-        if normalized:
+        if self.normalized:
             self.normalize = Normalization(
                 self.normalization, self.affine, name="normalization", dtype=self.dtype_policy
             )
 
     def build(self, input_shape):
-        if self.normalized:
+        if self.normalize is not None:
             self.normalize.build(input_shape)
 
     def call(self, x):
         y = max_pool(x, self.stride) if self.kind == "max" else average_pool(x, self.stride)
-        return self.normalize(y) if self.normalized else y
+        return y if self.normalize is None else self.normalize(y)
 
     def get_config(self):
         return super().get_config() | {"kind": self.kind, "normalized": self.normalized}
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class Identity(Operation):
     """The skip connection of stride 1: its input."""
 
@@ -185,6 +212,7 @@ class Identity(Operation):
         return x
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class NormalizedConvolution(Operation):
     """1x1 convolution and normalization. The input may have any number of channels."""
 
@@ -215,12 +243,14 @@ class NormalizedConvolution(Operation):
         return y if self.offset is None else y + self.offset
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class ReluConvolution(NormalizedConvolution):
     """ReLU, 1x1 convolution, normalization."""
 
     function = staticmethod(relu_convolution)
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class FactorizedReduce(NormalizedConvolution):
     """Halves the resolution without losing the odd pixels; also the skip connection of stride 2.
 
@@ -235,14 +265,15 @@ class FactorizedReduce(NormalizedConvolution):
         super().__init__(channels, stride, **kwargs)
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class SeparableConvolution(Operation):
     """Twice: ReLU, depthwise convolution (the first with the stride), 1x1, normalization.
 
     Args:
-        size: The kernel's size, 3 or 5.
+        size: The kernel's size, odd.
     """
 
-    def __init__(self, channels: int, size: int, stride: int = 1, **kwargs):
+    def __init__(self, channels: int, stride: int = 1, size: int = 3, **kwargs):
         super().__init__(channels, stride, **kwargs)
         self.size = size
         self.pointwise = [self._make_pointwise(f"pointwise_{i}") for i in "12"]
@@ -265,14 +296,15 @@ class SeparableConvolution(Operation):
         return super().get_config() | {"size": self.size}
 
 
+@keras.saving.register_keras_serializable(package="darts_adv_tf")
 class DilatedConvolution(Operation):
     """ReLU, depthwise convolution of dilation 2, 1x1 convolution, normalization.
 
     Args:
-        size: The kernel's size, 3 or 5.
+        size: The kernel's size, odd.
     """
 
-    def __init__(self, channels: int, size: int, stride: int = 1, **kwargs):
+    def __init__(self, channels: int, stride: int = 1, size: int = 3, **kwargs):
         super().__init__(channels, stride, **kwargs)
         self.size = size
         self.pointwise = self._make_pointwise("pointwise")
@@ -291,33 +323,11 @@ class DilatedConvolution(Operation):
         return super().get_config() | {"size": self.size}
 
 
-def make_operation(
-    primitive: str, channels: int, stride: int, normalized_pools: bool = False, **kwargs
-) -> Operation:
-    """The layer of a primitive's name; `none` is not a layer, since no derived cell holds it.
+def skip_connection(channels: int, stride: int, **options) -> Operation:
+    """Its input; with stride 2 the factorized reduction."""
+    return (Identity if stride == 1 else FactorizedReduce)(channels, stride, **options)
 
-    Args:
-        primitive: One of `genotype.PRIMITIVES` but `none`.
-        channels: C.
-        stride: 1 or 2.
-        normalized_pools: Whether normalization follows a pooling, as in a search.
-        **kwargs: Passed to the layer.
 
-    Raises:
-        ValueError: If there is no such operation.
-    """
-    match primitive.split("_"):
-        case ["max", "pool", "3x3"]:
-            return Pool(channels, "max", stride, normalized_pools, **kwargs)
-        case ["avg", "pool", "3x3"]:
-            return Pool(channels, "average", stride, normalized_pools, **kwargs)
-        case ["skip", "connect"]:
-            return (Identity if stride == 1 else FactorizedReduce)(channels, stride, **kwargs)
-        case ["sep", "conv", ("3x3" | "5x5") as size]:
-            return SeparableConvolution(channels, int(size[0]), stride, **kwargs)
-        case ["dil", "conv", ("3x3" | "5x5") as size]:
-            return DilatedConvolution(channels, int(size[0]), stride, **kwargs)
-    raise ValueError(
-        "An operation is named as in `genotype.PRIMITIVES`, `none` left out. "
-        f"Received: primitive={primitive!r}"
-    )
+def pointwise_convolution(channels: int, stride: int, **options) -> Operation:
+    """ReLU, 1x1 convolution, normalization; with stride 2 the factorized reduction."""
+    return (ReluConvolution if stride == 1 else FactorizedReduce)(channels, stride, **options)

@@ -16,7 +16,8 @@ import contextlib
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import tensorflow as tf
 
@@ -24,29 +25,36 @@ from darts_adv_tf.tf_graph.custom_gradients import constant, recorded
 
 Tensors = Sequence[tf.Tensor]
 
-_parameters: contextvars.ContextVar[tuple[str, ...] | None] = contextvars.ContextVar(
-    "parameters", default=None
+Kind = Literal["weights", "op_weights"]
+"""Of a parameter behind the image: `op_weights` is the one of that name, the softmax of alpha;
+every other, whatever its name, holds weights of the network."""
+
+_is_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("is_inside", default=False)
+"""Whether a rematerialized function is being traced, in which others are called as they are."""
+
+_kinds: contextvars.ContextVar[tuple[Kind, ...] | None] = contextvars.ContextVar(
+    "kinds", default=None
 )
 
 
 @contextlib.contextmanager
-def differentiated_by(*parameters: str):
+def gradients_wrt(*kinds: Kind) -> Iterator[None]:
     """Leaves the other parameters out of the gradients of rematerialized functions.
 
     A tape does not tell the gradient of a single function which of its results will be used, so
-    a gradient by the image alone would cost as much as one by all weights too. Around
-    `tape.gradient` this tells it. The gradients of parameters that are not named come out as
-    None. The first parameter, the image, need not be named: all earlier layers are reached
-    through it.
+    a gradient with respect to the image alone would cost as much as one with respect to all weights
+    too. Around `tape.gradient` this tells it. The gradients of other parameters come out as None.
+    That of the image, the first parameter, is always taken: all earlier layers are reached through
+    it. A function that is not rematerialized knows nothing of it, and has all its gradients.
 
     Args:
-        *parameters: Names of parameters of rematerialized functions.
+        *kinds: Of the parameters with respect to which gradients are needed.
     """
-    token = _parameters.set(parameters)
+    token = _kinds.set(kinds)
     try:
         yield
     finally:
-        _parameters.reset(token)
+        _kinds.reset(token)
 
 
 def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
@@ -54,7 +62,10 @@ def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tenso
 
     Args:
         function: Takes tensors by position, the image first, and hashable options by keyword;
-            returns one tensor. It does not rely on static sizes, and uses no variables.
+            returns one tensor. The last parameter may be `*weights`, any number of tensors.
+            A parameter called `op_weights` is the softmax of alpha, every other
+            holds weights (see `gradients_wrt`). It does not rely on static sizes, and uses no
+            variables.
 
     Returns:
         The same function, twice differentiable. In a graph its results have no static shape.
@@ -67,18 +78,18 @@ def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tenso
         if parameter.kind is not parameter.KEYWORD_ONLY
     ]
 
-    def wanted() -> tuple[int, ...]:
-        """Which tensors to differentiate by, in this context."""
-        parameters = _parameters.get()
+    def wanted(num_inputs: int) -> tuple[int, ...]:
+        """Which tensors to take gradients with respect to, in this context."""
+        kinds = _kinds.get()
         return tuple(
             index
-            for index, name in enumerate(names)
-            if parameters is None or index == 0 or name in parameters
+            for index in range(num_inputs)
+            if kinds is None or index == 0 or _kind(names[min(index, len(names) - 1)]) in kinds
         )
 
     @functools.wraps(function)
     def call(*inputs: tf.Tensor, inlined: bool = False, **options) -> tf.Tensor:
-        if inlined:
+        if inlined or _is_inside.get():
             return function(*map(tf.convert_to_tensor, inputs), **options)
         derivatives = _derivatives(function, tuple(sorted(options.items())), _signature(inputs))
 
@@ -86,7 +97,7 @@ def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tenso
             return derivatives.value(*inputs), lambda g: gradient([*inputs, g])
 
         def gradient(arguments):
-            first = wanted()
+            first = wanted(len(inputs))
             first_derivative = derivatives.first(first)
 
             def by_wanted(*arguments):
@@ -94,7 +105,7 @@ def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tenso
 
             def backward(*cotangents):
                 # The cotangent of the incoming gradient is always wanted.
-                second = (*wanted(), len(names))
+                second = (*wanted(len(inputs)), len(inputs))
                 by_second = derivatives.second(first, second)(*arguments, *cotangents)
                 return _in_place(by_second, second, arguments)
 
@@ -107,6 +118,22 @@ def rematerialized(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tenso
         return y
 
     return call
+
+
+def _inside(function):
+    @functools.wraps(function)
+    def call(*inputs):
+        token = _is_inside.set(True)
+        try:
+            return function(*inputs)
+        finally:
+            _is_inside.reset(token)
+
+    return call
+
+
+def _kind(parameter: str) -> Kind:
+    return "op_weights" if parameter == "op_weights" else "weights"
 
 
 def _in_place(gradients: Tensors, indices: tuple[int, ...], inputs: Tensors) -> list:
@@ -128,9 +155,9 @@ class _Derivatives:
     """A function and its derivatives as functions of the runtime, each traced at its first use."""
 
     def __init__(self, function, signature):
-        self._function = function
+        self._function = _inside(function)
         self._inputs = [tf.TensorSpec([None] * rank, dtype) for rank, dtype in signature]
-        self.value = _RuntimeFunction(lambda *inputs: [function(*inputs)], self._inputs)
+        self.value = _RuntimeFunction(lambda *inputs: [self._function(*inputs)], self._inputs)
         # Memory of this object's own: `functools.cache` on a method would keep the objects alive.
         self.first = functools.cache(self._trace_first)
         self.second = functools.cache(self._trace_second)

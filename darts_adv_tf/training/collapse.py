@@ -7,11 +7,9 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping
 
-from darts_adv_tf.search_space.genotype import PRIMITIVES
+from darts_adv_tf.search_space.space import CELL_KINDS, PUBLISHED_SPACE
 
-CELLS = ("normal", "reduction")
 OPERATIONS = ("skip_connect", "none")
-START_ENTROPY = math.log(len(PRIMITIVES))
 SHORTEST_SEARCH = 20
 """Steps of a search whose entropy is judged; shorter ones are trials, which decide nothing."""
 
@@ -65,6 +63,7 @@ class CollapseWatch:
     Args:
         thresholds: The limits named above.
         num_steps: Length of the phase.
+        start_entropy: Of alpha where all operations weigh the same, in nats.
 
     Example:
         >>> watch = CollapseWatch(Thresholds(0.5, 0.001, 0.02, 0.05, window=2), num_steps=100)
@@ -73,10 +72,16 @@ class CollapseWatch:
         [[], ['accuracy/one'], []]
     """
 
-    def __init__(self, thresholds: Thresholds, num_steps: int):
+    def __init__(
+        self,
+        thresholds: Thresholds,
+        num_steps: int,
+        start_entropy: float = PUBLISHED_SPACE.largest_entropy,
+    ):
         self.thresholds = thresholds
         self.num_steps = num_steps
-        edges = [f"{operation}/{cell}" for operation in OPERATIONS for cell in CELLS]
+        self.start_entropy = start_entropy
+        edges = [f"{operation}/{cell}" for operation in OPERATIONS for cell in CELL_KINDS]
         num_values = dict.fromkeys([*edges, "accuracy/one", "accuracy/half"], thresholds.window)
         num_values |= {"entropy/normal": 1, "entropy/reduction": 1, "val_iou": 2}
         self._recent = {kind: collections.deque(maxlen=num) for kind, num in num_values.items()}
@@ -123,7 +128,7 @@ class CollapseWatch:
         Raises:
             ValueError: It is no state of a watch with the same window; nothing changes.
         """
-        restored = CollapseWatch(self.thresholds, self.num_steps)
+        restored = CollapseWatch(self.thresholds, self.num_steps, self.start_entropy)
         try:
             for kind, values in restored._recent.items():
                 values.extend(map(float, state["recent"][kind]))
@@ -151,11 +156,11 @@ class CollapseWatch:
 
     def _values(self, step: int, figures: Mapping[str, float]) -> Iterator[tuple[str, float]]:
         """What there is to judge, by kind; nan where a figure is absent."""
-        for cell in CELLS:
+        for cell in CELL_KINDS:
             for operation in OPERATIONS:
                 yield f"{operation}/{cell}", figures[f"alpha_{operation}_edges/{cell}"]
             if 2 * step >= self.num_steps >= SHORTEST_SEARCH:
-                yield f"entropy/{cell}", START_ENTROPY - figures[f"alpha_entropy/{cell}"]
+                yield f"entropy/{cell}", self.start_entropy - figures[f"alpha_entropy/{cell}"]
         accuracy = (figures["accuracy/real"] + figures["accuracy/fake"]) / 2
         yield "accuracy/one", accuracy
         yield "accuracy/half", accuracy

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES
+from darts_adv_tf.search_space.space import CELL_KINDS, SearchSpace
 from darts_adv_tf.system.files import remove_leftovers, write_text
 from darts_adv_tf.training.metric_names import IN_EPOCH_LOG
 
@@ -22,8 +22,6 @@ metrics, means of a step's `IN_EPOCH_LOG` among them."""
 
 ALPHA_FILE = "alpha.csv"
 """A row an epoch, kind of cell and edge: the weight (softmax) of each operation there."""
-
-CELL_KINDS = ("normal", "reduction")
 
 
 class History:
@@ -72,17 +70,24 @@ class History:
         _add(self._epochs, epoch, [{name: f"{value:.6g}" for name, value in row.items()}])
         self._figures, self._seconds = {}, 0.0
 
-    def record_alpha(self, epoch: int, op_weights: Sequence[np.ndarray]) -> None:
-        """Adds an epoch's weights, (14, 8) of the normal and of the reduction cells.
+    def record_alpha(
+        self, epoch: int, op_weights: Sequence[np.ndarray], space: SearchSpace
+    ) -> None:
+        """Adds an epoch's weights, of the normal and of the reduction cells.
+
+        Args:
+            epoch: Its number, from 1.
+            op_weights: (number of edges, number of operations) of each kind of cell.
+            space: What is searched.
 
         Raises:
             StorageError: The file cannot be written.
         """
         rows = [
             {"cell": kind, "source": source, "target": target}
-            | {name: f"{value:.6g}" for name, value in zip(PRIMITIVES, row, strict=True)}
+            | {name: f"{value:.6g}" for name, value in zip(space.operations, row, strict=True)}
             for kind, weights in zip(CELL_KINDS, op_weights, strict=True)
-            for (source, target), row in zip(EDGES, weights, strict=True)
+            for (source, target), row in zip(space.edges, weights, strict=True)
         ]
         _add(self._alpha, epoch, rows)
 

@@ -11,6 +11,7 @@ from darts_adv_tf.adversarial.architecture_gradient import architecture_gradient
 from darts_adv_tf.adversarial.game import AdversarialGame, Batch, SegmenterPass
 from darts_adv_tf.networks.cell_discriminator import SearchDiscriminator
 from darts_adv_tf.networks.unet import build_unet
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 
 SIZE, BATCH, CLASSES = 16, 2, 3
 UNROLL_RATE = 0.02
@@ -38,7 +39,7 @@ def problem():
     discriminator.build((None, SIZE, SIZE, CLASSES))
     game = AdversarialGame(segmenter, discriminator, CLASSES, 0.7, BATCH)
     random = np.random.default_rng(0)
-    alpha = [tf.constant(random.normal(size=(14, 8))) for _ in range(2)]
+    alpha = [tf.constant(random.normal(size=SPACE.alpha_shape)) for _ in range(2)]
     return game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
 
 
@@ -126,10 +127,10 @@ def test_exact_equals_a_numeric_derivative(problem, exact):
         return unrolled_objective(game, theta, phi, alpha, train_batch, val_batch)
 
     step = 1e-7  # at 1e-5 the difference would cross kinks of ReLU and max
-    numeric = [np.zeros((14, 8)) for _ in alpha]
+    numeric = [np.zeros(SPACE.alpha_shape) for _ in alpha]
     for cell in range(2):
-        for place in np.ndindex(14, 8):
-            change = np.zeros((14, 8))
+        for place in np.ndindex(SPACE.alpha_shape):
+            change = np.zeros(SPACE.alpha_shape)
             change[place] = step
             above, below = ([*alpha] for _ in range(2))
             above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
@@ -205,7 +206,7 @@ class SmoothDiscriminator(keras.layers.Layer):
 
     def build(self, input_shape):
         self.first = self.add_weight(shape=(3, 3, input_shape[-1], 14), name="first")
-        self.second = self.add_weight(shape=(14, 8), name="second")
+        self.second = self.add_weight(shape=SPACE.alpha_shape, name="second")
 
     def call(self, masks, normal_weights, reduction_weights):
         hidden = tf.tanh(tf.nn.conv2d(masks, tf.convert_to_tensor(self.first), 2, "VALID"))
@@ -224,7 +225,7 @@ def smooth_problem():
     discriminator.build((None, SIZE, SIZE, CLASSES))
     game = AdversarialGame(segmenter, discriminator, CLASSES, 0.7, BATCH)
     random = np.random.default_rng(0)
-    alpha = [tf.constant(random.normal(size=(14, 8))) for _ in range(2)]
+    alpha = [tf.constant(random.normal(size=SPACE.alpha_shape)) for _ in range(2)]
     return game, values(segmenter), values(discriminator), alpha, random_batch(1), random_batch(2)
 
 
@@ -265,10 +266,10 @@ def test_exact_with_normalization_and_dropout_equals_a_numeric_derivative(modal_
         return unrolled_objective(game, theta, phi, alpha, train_batch, val_batch, state)
 
     step = 1e-6
-    numeric = [np.zeros((14, 8)) for _ in alpha]
+    numeric = [np.zeros(SPACE.alpha_shape) for _ in alpha]
     for cell in range(2):
-        for place in np.ndindex(14, 8):
-            change = np.zeros((14, 8))
+        for place in np.ndindex(SPACE.alpha_shape):
+            change = np.zeros(SPACE.alpha_shape)
             change[place] = step
             above, below = ([*alpha] for _ in range(2))
             above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
@@ -324,10 +325,10 @@ def test_exact_of_the_segmentation_loss_equals_a_numeric_derivative(smooth_probl
         )
 
     step = 1e-4  # without kinks; the objective hardly moves
-    numeric = [np.zeros((14, 8)) for _ in alpha]
+    numeric = [np.zeros(SPACE.alpha_shape) for _ in alpha]
     for cell in range(2):
-        for place in np.ndindex(14, 8):
-            change = np.zeros((14, 8))
+        for place in np.ndindex(SPACE.alpha_shape):
+            change = np.zeros(SPACE.alpha_shape)
             change[place] = step
             above, below = ([*alpha] for _ in range(2))
             above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
@@ -409,11 +410,11 @@ def test_second_derivative_of_max_pooling_survives_at_a_realistic_size():
     phi = values(discriminator)
     random = np.random.default_rng(1)
     real, fake = (tf.constant(random.uniform(size=(batch, size, size, CLASSES))) for _ in range(2))
-    scores = random.normal(size=(14, 8))
+    scores = random.normal(size=SPACE.alpha_shape)
     scores[:, 1] += 3  # max pooling dominates
     alpha = tf.constant(scores)
     direction = [tf.constant(random.normal(size=w.shape)) for w in phi]
-    change = tf.constant(random.normal(size=(14, 8)))
+    change = tf.constant(random.normal(size=SPACE.alpha_shape))
 
     def along_direction(alpha):
         """<grad_phi L_D, direction>, by first derivatives alone."""

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import AdversarialGame, Batch
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 
 CLASSES, SIZE, CHANNELS = 3, 6, 2
 
@@ -48,7 +49,7 @@ class TinyDiscriminator(keras.layers.Layer):
 
     def build(self, input_shape):
         self.first = self.add_weight(shape=(3, 3, input_shape[-1], 14), name="first")
-        self.second = self.add_weight(shape=(14, 8), name="second")
+        self.second = self.add_weight(shape=SPACE.alpha_shape, name="second")
 
     def call(self, masks, *op_weights):
         return judge(
@@ -88,9 +89,9 @@ def tiny_batch(num_cases=2, seed=0) -> Batch:
 
 
 def tiny_alpha(seed=0):
-    """(14, 8) of the normal and of the reduction cells."""
+    """Scores (edges, operations) of the normal and of the reduction cells."""
     random = np.random.default_rng(seed)
-    return [tf.constant(random.normal(size=(14, 8))) for _ in range(2)]
+    return [tf.constant(random.normal(size=SPACE.alpha_shape)) for _ in range(2)]
 
 
 def values(model) -> list[tf.Tensor]:

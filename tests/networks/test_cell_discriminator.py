@@ -11,8 +11,10 @@ from darts_adv_tf.networks.cell_discriminator import (
     DerivedDiscriminator,
     SearchDiscriminator,
 )
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
 from darts_adv_tf.search_space.cell import DerivedCell, SearchCell
 from darts_adv_tf.search_space.genotype import Genotype
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from tests.oracles.discriminator import bottom, derived_cell, head, search_cell
 from tests.oracles.operations import batch_normalization, group_normalization
 from tests.search_space.weights import derived_cell_weights, randomize, search_cell_weights
@@ -42,7 +44,7 @@ def make_discriminator(phase, **kwargs):
 
 
 def random_op_weights(rng):
-    weights = np.exp(rng.normal(size=(14, 8)))
+    weights = np.exp(rng.normal(size=SPACE.alpha_shape))
     return weights / weights.sum(axis=1, keepdims=True)
 
 
@@ -77,7 +79,11 @@ def test_real_and_fake_masks_of_a_game_keep_their_own_statistics(phase, normaliz
     built(discriminator, rng)
     segmenter = keras.layers.Identity(dtype="float64")
     game = AdversarialGame(segmenter, discriminator, NUM_MASK_CHANNELS, 0.7, num_images)
-    alpha = [tf.constant(rng.normal(size=(14, 8))) for _ in range(2)] if phase == "search" else []
+    alpha = (
+        [tf.constant(rng.normal(size=SPACE.alpha_shape)) for _ in range(2)]
+        if phase == "search"
+        else []
+    )
     op_weights = [tf.nn.softmax(scores) for scores in alpha]
     images = random_masks(rng, num_images)
     labels = tf.constant(rng.integers(0, NUM_MASK_CHANNELS, images.shape[:3]))
@@ -205,7 +211,7 @@ def test_alpha_is_no_variable_of_the_search_discriminator():
     discriminator = make_discriminator("search", channels=4, cell_pattern="NR")
     discriminator.build((None, 16, 16, NUM_MASK_CHANNELS))
 
-    assert all(variable.shape != (14, 8) for variable in discriminator.variables)
+    assert all(variable.shape != SPACE.alpha_shape for variable in discriminator.variables)
     assert len(discriminator.trainable_variables) == len(discriminator.variables)
 
 
@@ -265,7 +271,7 @@ def test_learns_separable_batches(phase, num_images, cell_pattern):
     keras.utils.set_random_seed(0)
     real_masks, fake_masks = separable_batches(np.random.default_rng(4), num_images)
     discriminator = make_discriminator(phase, channels=4, cell_pattern=cell_pattern)
-    uniform = tf.fill([14, 8], 1 / 8)
+    uniform = tf.fill(SPACE.alpha_shape, 1 / len(PUBLISHED_OPERATIONS))
     arguments = [uniform, uniform] if phase == "search" else []
     discriminator.build(real_masks.shape)
     optimizer = keras.optimizers.Adam(1e-3)

@@ -3,6 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from darts_adv_tf.plots.alpha_plot import FRAME_COLOUR, draw_op_weights, edge_name
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 
 
 def softmax(alpha):
@@ -10,15 +11,16 @@ def softmax(alpha):
 
 
 def test_edges_are_named_as_in_the_drawn_cell():
-    assert edge_name(0, 2) == r"$c_{k-2}$ → 0"
-    assert edge_name(1, 5) == r"$c_{k-1}$ → 3"
-    assert edge_name(2, 3) == "0 → 1"
-    assert edge_name(4, 5) == "2 → 3"
+    assert edge_name(0, 2) == r"0 ($c_{k-2}$) → 2"
+    assert edge_name(1, 5) == r"1 ($c_{k-1}$) → 5"
+    assert edge_name(2, 3) == "2 → 3"
+    assert edge_name(4, 5) == "4 → 5"
 
 
 def test_pictures_of_any_weights_have_one_size():
-    even = draw_op_weights(softmax(np.zeros((14, 8))), "epoch 1")
-    sharp = draw_op_weights(softmax(20 * np.eye(14, 8, dtype=np.float32)), "epoch 200")
+    even = draw_op_weights(softmax(np.zeros(SPACE.alpha_shape)), SPACE, "epoch 1")
+    decided = softmax(20 * np.eye(*SPACE.alpha_shape, dtype=np.float32))
+    sharp = draw_op_weights(decided, SPACE, "epoch 200")
 
     assert even.dtype == np.uint8
     assert even.shape == sharp.shape
@@ -26,9 +28,9 @@ def test_pictures_of_any_weights_have_one_size():
 
 
 def test_a_larger_weight_is_darker():
-    alpha = np.zeros((14, 8))
+    alpha = np.zeros(SPACE.alpha_shape)
     alpha[6, 4] = 5
-    even, sharp = (draw_op_weights(softmax(a), "t").astype(int) for a in (0 * alpha, alpha))
+    even, sharp = (draw_op_weights(softmax(a), SPACE, "t").astype(int) for a in (0 * alpha, alpha))
 
     # The seventh row of fourteen lies in the middle of the map, its fifth column right of it.
     changed = np.argwhere(np.abs(even - sharp).sum(axis=-1) > 60)
@@ -40,11 +42,11 @@ def test_a_larger_weight_is_darker():
 
 
 def test_what_would_be_derived_is_framed():
-    alpha = np.zeros((14, 8))
+    alpha = np.zeros(SPACE.alpha_shape)
     alpha[0, 7] = alpha[1, 7] = 3
     frame = np.array(to_rgb(FRAME_COLOUR)) * 255
 
-    picture = draw_op_weights(softmax(alpha), "t")
+    picture = draw_op_weights(softmax(alpha), SPACE, "t")
 
     near = np.abs(picture.astype(float) - frame).max(axis=-1) < 10
     last_column = near[:200, -110:]
@@ -54,4 +56,4 @@ def test_what_would_be_derived_is_framed():
 
 def test_weights_that_are_no_softmax_are_refused():
     with pytest.raises(ValueError, match="softmax"):
-        draw_op_weights(np.zeros((14, 8)), "t")
+        draw_op_weights(np.zeros(SPACE.alpha_shape), SPACE, "t")

@@ -13,7 +13,8 @@ from darts_adv_tf.plots.genotype_plot import (
     lay_out,
     save_genotype_figures,
 )
-from darts_adv_tf.search_space.genotype import PRIMITIVES, Genotype
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.genotype import Genotype
 from darts_adv_tf.system.errors import StorageError
 
 CHAIN = tuple((("sep_conv_3x3", target), ("max_pool_3x3", target + 1)) for target in range(4))
@@ -91,7 +92,7 @@ def test_edges_of_one_source_do_not_touch():
             assert np.linalg.norm(steps, axis=-1).min() > 0.05
 
 
-@pytest.mark.parametrize("operation", PRIMITIVES[1:])
+@pytest.mark.parametrize("operation", PUBLISHED_OPERATIONS[1:])
 def test_every_operation_is_drawn_in_the_colour_of_its_kind(operation):
     picture = draw_cell((((operation, 0), (operation, 1)),) * 4, "Cell")
 

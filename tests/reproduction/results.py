@@ -5,7 +5,9 @@ import numpy as np
 
 from darts_adv_tf.reproduction.arms import ARMS
 from darts_adv_tf.reproduction.results import RunResult
-from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES, derive
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.genotype import derive
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 
 LEVELS = {"none": 0.70, "random": 0.68, "resnet10": 0.78, "resnet50": 0.69, "nas": 0.77}
 """The mean IoU around which an arm's runs lie; 0.74 in the others."""
@@ -110,9 +112,9 @@ def _make_epochs(rng, epochs, level, has_discriminator, is_tested=False):
 
 
 def _make_alpha(rng, epochs):
-    """(epochs, 2, 14, 8), the softmax of logits that wander off."""
-    steps = 0.08 * rng.normal(size=(epochs, 2, len(EDGES), len(PRIMITIVES)))
-    drift = 0.1 * rng.normal(size=(2, 1, len(PRIMITIVES)))
+    """(epochs, 2, edges, operations), the softmax of logits that wander off."""
+    steps = 0.08 * rng.normal(size=(epochs, 2, len(SPACE.edges), len(PUBLISHED_OPERATIONS)))
+    drift = 0.1 * rng.normal(size=(2, 1, len(PUBLISHED_OPERATIONS)))
     logits = np.cumsum(steps + drift, axis=0)
     exponentials = np.exp(logits)
     return exponentials / exponentials.sum(axis=-1, keepdims=True)

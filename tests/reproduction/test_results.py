@@ -9,7 +9,9 @@ from darts_adv_tf.config import RunConfig
 from darts_adv_tf.config.config_file import save_config, versions
 from darts_adv_tf.reproduction.results import read_result
 from darts_adv_tf.search_space.genotype import random_genotype, save_genotype
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from darts_adv_tf.training.epoch_log import History
+from tests.search_space.op_weights import random_op_weights
 
 METRICS = {"mean_iou": 0.7, "mean_iou_organs": 0.6, "baselines": {}}
 
@@ -26,7 +28,7 @@ def workdir(tmp_path):
 
 
 def test_what_a_search_left_is_read_as_it_was_written(workdir):
-    op_weights = np.random.default_rng(0).dirichlet(np.ones(8), size=(3, 2, 14))
+    op_weights = np.stack([random_op_weights(epoch) for epoch in range(3)])
     for phase, start in (("search", 0.0), ("retrain", 10.0)):
         history = History(workdir, phase)
         for epoch, weights in enumerate(op_weights, start=1):
@@ -35,7 +37,7 @@ def test_what_a_search_left_is_read_as_it_was_written(workdir):
                 epoch, {"test/mean_iou": 0.5} if (phase, epoch) == ("retrain", 2) else {}
             )
             if phase == "search":
-                history.record_alpha(epoch, weights)
+                history.record_alpha(epoch, weights, SPACE)
     save_genotype(random_genotype(4), workdir / "genotype.json")
 
     found = read_result("unet", "nas", 5, None, workdir)

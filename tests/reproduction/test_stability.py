@@ -13,6 +13,7 @@ from darts_adv_tf.reproduction.stability import (
     stability,
 )
 from darts_adv_tf.search_space.genotype import Genotype, derive
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 
 FIRST = (
     (("sep_conv_3x3", 0), ("skip_connect", 1)),
@@ -35,7 +36,7 @@ def run(genotype, seed=0, arm="nas", backbone="unet"):
 
 
 def drawn(generator):
-    weights = np.exp(generator.normal(0, 1, (2, 14, 8)))
+    weights = np.exp(generator.normal(0, 1, (2, *SPACE.alpha_shape)))
     return derive(*(weights / weights.sum(axis=-1, keepdims=True)))
 
 
@@ -51,11 +52,11 @@ def test_chance_is_what_derived_random_weights_bring():
     generator = np.random.default_rng(0)
     pairs = [agreement(drawn(generator), drawn(generator)) for _ in range(2000)]
 
-    assert expected_agreement() == pytest.approx((77 / 120, 11 / 120))
+    assert expected_agreement(SPACE) == pytest.approx((77 / 120, 11 / 120))
     for kind in ("normal", "reduction"):
         # Standard errors of 0.003 and 0.002.
         observed = np.mean([pair[kind] for pair in pairs], axis=0)
-        assert observed == pytest.approx(expected_agreement(), abs=0.01)
+        assert observed == pytest.approx(expected_agreement(SPACE), abs=0.01)
 
 
 def test_three_seeds_agree_as_their_three_pairs_do_on_average():
@@ -70,7 +71,7 @@ def test_three_seeds_agree_as_their_three_pairs_do_on_average():
     assert (found.backbone, found.arm, found.num_seeds) == ("unet", "nas", 3)
     assert found.agreement["normal"] == pytest.approx(((5 + 8 + 5) / 24, (3 + 8 + 3) / 24))
     assert found.agreement["reduction"] == (1, 1)
-    assert found.chance == expected_agreement()
+    assert found.chance == expected_agreement(SPACE)
     assert found.operations["normal"] == {
         "max_pool_3x3": 2 * 2 + 3,
         "avg_pool_3x3": 2 * 1 + 1,

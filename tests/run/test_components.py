@@ -29,6 +29,7 @@ from darts_adv_tf.system.errors import ConfigurationError, DataError
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
 from darts_adv_tf.training.search_trainer import SearchTrainer
 from darts_adv_tf.training.segmentation_trainer import SegmentationTrainer
+from tests.search_space.op_weights import random_op_weights
 
 SIZE = 32
 CONFIG = RunConfig(
@@ -44,7 +45,7 @@ CONFIG = RunConfig(
     distribution=DistributionConfig(strategy="one_device"),
     workdir="no_folder_of_that_name",
 )
-GENOTYPE = derive(*np.random.default_rng(0).dirichlet(np.ones(8), size=(2, 14)))
+GENOTYPE = derive(*random_op_weights(0))
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,12 @@
 """Which genotype a training goes by where no search finds one."""
 
-import numpy as np
 import pytest
 
 from darts_adv_tf.config import ModelConfig, RunConfig
 from darts_adv_tf.run.stages import load_or_draw_genotype
 from darts_adv_tf.search_space.genotype import derive, random_genotype, save_genotype
 from darts_adv_tf.system.errors import ConfigurationError
+from tests.search_space.op_weights import random_op_weights
 
 
 def train(discriminator, genotype=None, **values) -> RunConfig:
@@ -21,7 +21,7 @@ def train(discriminator, genotype=None, **values) -> RunConfig:
 @pytest.fixture
 def saved(tmp_path):
     """A genotype that no number draws, and its file."""
-    genotype = derive(*np.random.default_rng(1).dirichlet(np.ones(8), size=(2, 14)))
+    genotype = derive(*random_op_weights(1))
     save_genotype(genotype, tmp_path / "given.json")
     return genotype, str(tmp_path / "given.json")
 

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.search_space.alpha import Architecture
-from darts_adv_tf.search_space.genotype import PRIMITIVES
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 
-NONE, SKIP, SEPARABLE = (PRIMITIVES.index(p) for p in ("none", "skip_connect", "sep_conv_5x5"))
+NONE, SKIP, SEPARABLE = (
+    PUBLISHED_OPERATIONS.index(p) for p in ("none", "skip_connect", "sep_conv_5x5")
+)
 
 
 def with_scores(normal, reduction) -> Architecture:
@@ -21,7 +24,10 @@ def with_scores(normal, reduction) -> Architecture:
 
 def test_it_owns_both_alphas_and_nothing_else():
     architecture = Architecture()
-    assert [tuple(v.shape) for v in architecture.trainable_variables] == [(14, 8), (14, 8)]
+    assert [tuple(v.shape) for v in architecture.trainable_variables] == [
+        SPACE.alpha_shape,
+        SPACE.alpha_shape,
+    ]
     assert [v.name for v in architecture.variables] == ["alpha_normal", "alpha_reduction"]
 
 
@@ -43,12 +49,12 @@ def test_the_seed_decides_the_start():
 
 
 def test_op_weights_are_the_softmax_over_the_operations_of_an_edge():
-    normal = np.zeros((14, 8))
+    normal = np.zeros(SPACE.alpha_shape)
     normal[3, SKIP] = math.log(3)
-    expected = np.full((14, 8), 1 / 8)
+    expected = np.full(SPACE.alpha_shape, 1 / len(PUBLISHED_OPERATIONS))
     expected[3] = 0.1
     expected[3, SKIP] = 0.3
-    reduction = np.random.default_rng(0).normal(size=(14, 8))
+    reduction = np.random.default_rng(0).normal(size=SPACE.alpha_shape)
     received = with_scores(normal, reduction).op_weights()
     np.testing.assert_allclose(received[0], expected, rtol=1e-6)
     shares = np.exp(reduction) / np.exp(reduction).sum(axis=1, keepdims=True)
@@ -56,14 +62,14 @@ def test_op_weights_are_the_softmax_over_the_operations_of_an_edge():
 
 
 def test_statistics_tell_how_decided_each_kind_of_cell_is():
-    decided = np.zeros((14, 8))
+    decided = np.zeros(SPACE.alpha_shape)
     decided[:, SEPARABLE] = 1e3
     decided[:7, SEPARABLE] = 0
     decided[:7, NONE] = 1e3
-    statistics = with_scores(np.zeros((14, 8)), decided).statistics()
+    statistics = with_scores(np.zeros(SPACE.alpha_shape), decided).statistics()
     assert statistics == pytest.approx(
         {
-            "alpha_entropy/normal": math.log(8),
+            "alpha_entropy/normal": SPACE.largest_entropy,
             "alpha_none/normal": 1 / 8,
             "alpha_skip_connect/normal": 1 / 8,
             "alpha_none_edges/normal": 0,
@@ -80,7 +86,7 @@ def test_statistics_tell_how_decided_each_kind_of_cell_is():
 
 
 def test_statistics_tell_on_which_edges_none_and_the_skip_connection_are_the_strongest():
-    normal, reduction = np.zeros((2, 14, 8))
+    normal, reduction = np.zeros((2, *SPACE.alpha_shape))
     normal[:7, SKIP] = 1
     normal[5:8, NONE] = 2  # of these the skip connection would still be derived on two
     normal[8, [NONE, SKIP, SEPARABLE]] = 2, 1, 3
@@ -100,12 +106,12 @@ def test_statistics_tell_on_which_edges_none_and_the_skip_connection_are_the_str
 
 
 def test_skip_connections_are_counted_as_they_would_be_derived():
-    alphas = np.random.default_rng(0).normal(size=(2, 14, 8))
+    alphas = np.random.default_rng(0).normal(size=(2, *SPACE.alpha_shape))
     alphas[:, :, SKIP] += 1
     architecture = with_scores(*alphas)
     statistics, genotype = architecture.statistics(), architecture.derive()
     for name, alpha in zip(("normal", "reduction"), alphas, strict=True):
-        derivable = [PRIMITIVES[1 + index] for index in alpha[:, 1:].argmax(axis=-1)]
+        derivable = [PUBLISHED_OPERATIONS[1 + index] for index in alpha[:, 1:].argmax(axis=-1)]
         count = derivable.count("skip_connect")
         assert statistics[f"alpha_skip_connect_edges/{name}"] == pytest.approx(count / 14)
         derived = [operation for target in getattr(genotype, name) for operation, _ in target]
@@ -113,7 +119,7 @@ def test_skip_connections_are_counted_as_they_would_be_derived():
 
 
 def test_derived_cells_come_from_their_own_alpha():
-    normal, reduction = np.zeros((2, 14, 8))
+    normal, reduction = np.zeros((2, *SPACE.alpha_shape))
     normal[:, SEPARABLE] = 2
     reduction[:, SKIP] = 2
     reduction[:, NONE] = 5

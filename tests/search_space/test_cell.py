@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
 from darts_adv_tf.search_space.cell import (
-    EDGES_BY_SOURCE,
-    NUM_EDGES_OF_SOURCE,
     DerivedCell,
     SearchCell,
 )
-from darts_adv_tf.search_space.genotype import PRIMITIVES
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from tests.oracles.discriminator import EDGES, derived_cell, search_cell
 from tests.oracles.operations import batch_normalization, group_normalization
 from tests.search_space.weights import (
@@ -46,12 +45,8 @@ def cell_inputs(rng, previous_reduction, size=(6, 7)):
 
 
 def random_op_weights(rng):
-    weights = np.exp(rng.normal(size=(14, 8)))
+    weights = np.exp(rng.normal(size=SPACE.alpha_shape))
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def by_source(op_weights):
-    return tf.split(tf.gather(op_weights, EDGES_BY_SOURCE), NUM_EDGES_OF_SOURCE)
 
 
 def build(cell, older, newer, rng):
@@ -70,7 +65,7 @@ def test_search_cell_equals_one_wired_by_hand(normalization, size, reduction, pr
     build(cell, older, newer, rng)
     op_weights = random_op_weights(rng)
 
-    y = cell(older, newer, by_source(op_weights)).numpy()
+    y = cell(older, newer, op_weights).numpy()
 
     expected = search_cell(
         older,
@@ -112,11 +107,13 @@ def test_derived_cell_equals_one_wired_by_hand(normalization, reduction, previou
 
 def one_hot_op_weights(kept_edges):
     """Kept edges wholly their operation, dropped edges wholly `none`."""
-    op_weights = np.zeros((14, 8))
-    op_weights[:, PRIMITIVES.index("none")] = 1
+    op_weights = np.zeros(SPACE.alpha_shape)
+    op_weights[:, PUBLISHED_OPERATIONS.index("none")] = 1
     for target, edges in zip((2, 3, 4, 5), kept_edges, strict=True):
         for operation, source in edges:
-            op_weights[EDGES.index((source, target))] = np.eye(8)[PRIMITIVES.index(operation)]
+            op_weights[EDGES.index((source, target))] = np.eye(len(PUBLISHED_OPERATIONS))[
+                PUBLISHED_OPERATIONS.index(operation)
+            ]
     return op_weights
 
 
@@ -129,7 +126,7 @@ def test_derived_cell_is_the_search_cell_with_one_hot_weights(
     older, newer = cell_inputs(rng, previous_reduction)
     kind = (CHANNELS, reduction, previous_reduction, normalization)
     search = build(SearchCell(*kind, dtype="float64"), older, newer, rng)
-    derived = DerivedCell(KEPT_EDGES, *kind, affine=False, normalized_pools=True, dtype="float64")
+    derived = DerivedCell(KEPT_EDGES, *kind, affine=False, dtype="float64")
     build(derived, older, newer, rng)
     weights = search_cell_weights(search)
     for prepare, source in zip(derived.prepare, search.prepare, strict=True):
@@ -140,20 +137,14 @@ def test_derived_cell_is_the_search_cell_with_one_hot_weights(
 
     y = derived(older, newer)
 
-    expected = search(older, newer, by_source(one_hot_op_weights(KEPT_EDGES)))
+    expected = search(older, newer, one_hot_op_weights(KEPT_EDGES))
     np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
 
 
-def test_edges_by_source_are_a_reordering_of_all_edges():
-    assert sorted(EDGES_BY_SOURCE) == list(range(14))
-    assert [EDGES[edge] for edge in EDGES_BY_SOURCE] == [
-        *((0, 2), (0, 3), (0, 4), (0, 5)),
-        *((1, 2), (1, 3), (1, 4), (1, 5)),
-        *((2, 3), (2, 4), (2, 5)),
-        *((3, 4), (3, 5)),
-        (4, 5),
-    ]
-    assert NUM_EDGES_OF_SOURCE == (4, 4, 3, 2, 1)
+def test_edges_are_ordered_by_target_and_leave_their_sources_in_order():
+    assert list(SPACE.edges) == list(EDGES)
+    targets = [SPACE.targets_of(source) for source in SPACE.sources]
+    assert targets == [(2, 3, 4, 5), (2, 3, 4, 5), (3, 4, 5), (4, 5), (5,)]
 
 
 @kinds
@@ -168,7 +159,7 @@ def test_every_edge_reaches_the_output_of_its_cell(reduction, previous_reduction
     def gradient(op_weights):
         with tf.GradientTape() as tape:
             tape.watch(op_weights)
-            y = cell(older, newer, by_source(op_weights))
+            y = cell(older, newer, op_weights)
             value = tf.reduce_sum(tf.nn.relu(y) * weighting)
         return tape.gradient(value, op_weights)
 

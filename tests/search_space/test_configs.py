@@ -1,5 +1,6 @@
 """What every layer of the search space must keep: one test for all of them."""
 
+import dataclasses
 import json
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from darts_adv_tf.search_space.cell import DerivedCell, SearchCell
+from darts_adv_tf.search_space.fused_mixed_op import FusedMixedOp
 from darts_adv_tf.search_space.mixed_op import MixedOp
 from darts_adv_tf.search_space.operations import (
     DilatedConvolution,
@@ -17,6 +19,7 @@ from darts_adv_tf.search_space.operations import (
     ReluConvolution,
     SeparableConvolution,
 )
+from darts_adv_tf.search_space.space import SearchSpace
 from darts_adv_tf.tf_graph.normalization import Normalization
 from tests.search_space.weights import randomize
 
@@ -29,23 +32,25 @@ KEPT_EDGES = (
 )
 OPTIONS = {"normalization": "group", "affine": False}
 OPERATIONS = {
-    "max pool": lambda: Pool(CHANNELS, "max", 2, normalized=True, **OPTIONS),
-    "average pool": lambda: Pool(CHANNELS, "average", 1, **OPTIONS),
+    "max pool": lambda: Pool(CHANNELS, 2, "max", normalized=True, **OPTIONS),
+    "average pool": lambda: Pool(CHANNELS, 1, "average", **OPTIONS),
     "identity": lambda: Identity(CHANNELS, **OPTIONS),
     "factorized reduce": lambda: FactorizedReduce(CHANNELS, **OPTIONS),
     "normalized convolution": lambda: NormalizedConvolution(CHANNELS, **OPTIONS),
     "relu convolution": lambda: ReluConvolution(CHANNELS, **OPTIONS),
-    "separable": lambda: SeparableConvolution(CHANNELS, 5, 2, **OPTIONS),
-    "dilated": lambda: DilatedConvolution(CHANNELS, 5, 2, **OPTIONS),
+    "separable": lambda: SeparableConvolution(CHANNELS, 2, 5, **OPTIONS),
+    "dilated": lambda: DilatedConvolution(CHANNELS, 2, 5, **OPTIONS),
     "normalization": lambda: Normalization("group", affine=False),
     "batch normalization": lambda: Normalization(),
 }
 OTHERS = {
-    "mixed": lambda: MixedOp(CHANNELS, 3, 2, "group"),
+    "mixed": lambda: MixedOp(CHANNELS, 3, 2, "group", ("none", "conv_1x1", "sep_conv_3x3")),
+    "fused": lambda: FusedMixedOp(CHANNELS, 3, 2, "group"),
     "search cell": lambda: SearchCell(CHANNELS, True, True, "group"),
-    "derived cell": lambda: DerivedCell(
-        KEPT_EDGES, CHANNELS, True, True, "group", affine=False, normalized_pools=True
+    "search cell of another space": lambda: SearchCell(
+        CHANNELS, True, True, "group", SearchSpace(("skip_connect", "conv_1x1"), 3, 1)
     ),
+    "derived cell": lambda: DerivedCell(KEPT_EDGES, CHANNELS, True, True, "group", affine=False),
 }
 LAYERS = OPERATIONS | OTHERS
 
@@ -55,7 +60,7 @@ def through_json(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 def as_json(config: dict) -> dict:
-    return json.loads(json.dumps(config))
+    return json.loads(json.dumps(config, default=dataclasses.asdict))
 
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())

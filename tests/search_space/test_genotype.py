@@ -8,9 +8,8 @@ import pytest
 import scipy.special
 import scipy.stats
 
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
 from darts_adv_tf.search_space.genotype import (
-    EDGES,
-    PRIMITIVES,
     Genotype,
     derive,
     derive_cell,
@@ -18,6 +17,7 @@ from darts_adv_tf.search_space.genotype import (
     random_genotype,
     save_genotype,
 )
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from darts_adv_tf.system.errors import ConfigurationError
 
 UNIFORM = 1 / 8
@@ -25,13 +25,13 @@ UNIFORM = 1 / 8
 
 def op_weights(**strong_edges):
     """Uniform rows, but for `e<source>_<target>={operation: weight}`, whose rest is shared."""
-    weights = np.full((14, 8), UNIFORM)
+    weights = np.full(SPACE.alpha_shape, UNIFORM)
     for name, row in strong_edges.items():
         source, target = map(int, name[1:].split("_"))
-        edge = EDGES.index((source, target))
+        edge = SPACE.edges.index((source, target))
         weights[edge] = (1 - sum(row.values())) / (8 - len(row))
         for operation, weight in row.items():
-            weights[edge, PRIMITIVES.index(operation)] = weight
+            weights[edge, PUBLISHED_OPERATIONS.index(operation)] = weight
     return weights
 
 
@@ -49,7 +49,7 @@ def genotype():
 
 
 def test_edges_are_ordered_by_target_then_source():
-    assert list(EDGES) == [
+    assert list(SPACE.edges) == [
         *((0, 2), (1, 2)),
         *((0, 3), (1, 3), (2, 3)),
         *((0, 4), (1, 4), (2, 4), (3, 4)),
@@ -81,7 +81,8 @@ def test_derive_keeps_the_two_strongest_edges_of_each_target():
 
 def test_ties_go_to_the_lower_sources_and_to_the_first_operation():
     assert (
-        derive_cell(np.full((14, 8), UNIFORM)) == ((("max_pool_3x3", 0), ("max_pool_3x3", 1)),) * 4
+        derive_cell(np.full(SPACE.alpha_shape, UNIFORM))
+        == ((("max_pool_3x3", 0), ("max_pool_3x3", 1)),) * 4
     )
 
 
@@ -104,7 +105,7 @@ def test_none_is_never_derived_but_weakens_its_edge():
 
 
 def test_edges_survive_with_none_dominating_everywhere():
-    weights = np.full((14, 8), 0.01)
+    weights = np.full(SPACE.alpha_shape, 0.01)
     weights[:, 0] = 0.93
 
     assert derive_cell(weights)[2] == (("max_pool_3x3", 0), ("max_pool_3x3", 1))
@@ -125,9 +126,9 @@ def test_derive_does_not_confuse_the_cells():
     [
         np.full((13, 8), UNIFORM),
         np.full((14, 7), 1 / 7),
-        np.zeros((14, 8)),
-        np.full((14, 8), np.nan),
-        1e-3 * np.ones((14, 8)),
+        np.zeros(SPACE.alpha_shape),
+        np.full(SPACE.alpha_shape, np.nan),
+        1e-3 * np.ones(SPACE.alpha_shape),
     ],
 )
 def test_derive_refuses_what_is_no_softmax(weights):
@@ -137,7 +138,7 @@ def test_derive_refuses_what_is_no_softmax(weights):
 
 @pytest.mark.parametrize("draw", [0, 7, 2**32 - 1])
 def test_a_random_genotype_is_derived_from_an_alpha_of_its_number(draw):
-    normal, reduction = 1e-3 * np.random.default_rng(draw).standard_normal((2, 14, 8))
+    normal, reduction = 1e-3 * np.random.default_rng(draw).standard_normal((2, *SPACE.alpha_shape))
 
     assert random_genotype(draw) == derive(
         scipy.special.softmax(normal, axis=1), scipy.special.softmax(reduction, axis=1)
@@ -151,7 +152,7 @@ def test_random_genotypes_take_every_operation_and_every_edge_as_often():
     """Their numbers are fixed, so that the test gives the same answer each time."""
     genotypes = [random_genotype(draw) for draw in range(1000)]
     assert len(set(genotypes)) == 1000
-    derivable = [name for name in PRIMITIVES if name != "none"]
+    derivable = [name for name in PUBLISHED_OPERATIONS if name != "none"]
     cells = [cell for genotype in genotypes for cell in (genotype.normal, genotype.reduction)]
     assert all(genotype.normal != genotype.reduction for genotype in genotypes)
     operations = [operation for cell in cells for edges in cell for operation, _ in edges]
@@ -172,7 +173,9 @@ def test_file_holds_the_documented_schema_and_reads_back(genotype, tmp_path):
     save_genotype(genotype, path)
 
     document = json.loads(path.read_text())
-    assert set(document) == {"format", "version", "normal", "reduction", "concat"}
+    of_space = {"operations", "intermediate_nodes", "kept_edges"}
+    assert set(document) == {"format", "version", *of_space, "normal", "reduction", "concat"}
+    assert tuple(document["operations"]) == PUBLISHED_OPERATIONS
     assert document["format"] == "darts_adv_tf.genotype"
     assert document["version"] == 1
     assert document["normal"][1] == [["sep_conv_5x5", 0], ["dil_conv_3x3", 2]]
@@ -274,11 +277,11 @@ def test_the_message_says_what_is_allowed(genotype):
     document = genotype.to_json()
     document["normal"][2][1][1] = 7
 
-    with pytest.raises(ConfigurationError, match="node 4 is one of the nodes 0 to 3"):
+    with pytest.raises(ConfigurationError, match="node 4 must be one of the nodes 0 to 3"):
         Genotype.from_json(document)
 
 
 @pytest.mark.parametrize("name", ["absent.json", "."])
 def test_a_path_without_a_file_is_refused(name, tmp_path):
-    with pytest.raises(ConfigurationError, match="A genotype is a JSON file"):
+    with pytest.raises(ConfigurationError, match="A genotype must be a JSON file"):
         load_genotype(tmp_path / name)

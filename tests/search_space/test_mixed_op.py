@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.search_space.genotype import PRIMITIVES
-from darts_adv_tf.search_space.mixed_op import MixedOp
-from darts_adv_tf.search_space.operations import make_operation
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.fused_mixed_op import FusedMixedOp
+from darts_adv_tf.search_space.make_operation import make_operation
 from tests.derivatives import assert_derivatives_are_numeric
 from tests.oracles.operations import (
     OPERATIONS,
@@ -19,11 +19,11 @@ from tests.search_space.weights import (
 )
 
 NORMALIZE = {"batch": batch_normalization, "group": group_normalization}
-NONE = PRIMITIVES.index("none")
+NONE = PUBLISHED_OPERATIONS.index("none")
 
 
 def make_mixed_op(rng, channels, num_edges, stride, normalization="batch"):
-    mixed_op = MixedOp(channels, num_edges, stride, normalization, dtype="float64")
+    mixed_op = FusedMixedOp(channels, num_edges, stride, normalization, dtype="float64")
     mixed_op.build((None, None, None, channels))
     randomize(mixed_op, rng)
     return mixed_op
@@ -65,17 +65,15 @@ def test_mixed_op_is_the_weighted_sum_of_the_operations(
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("primitive", PRIMITIVES[1:])
+@pytest.mark.parametrize("primitive", PUBLISHED_OPERATIONS[1:])
 def test_one_hot_weights_leave_one_layer_of_the_derived_kind(primitive, stride):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(4, 7, 8, 4))
     mixed_op = make_mixed_op(rng, 4, 3, stride)
-    operation = make_operation(
-        primitive, 4, stride, normalized_pools=True, affine=False, dtype="float64"
-    )
+    operation = make_operation(primitive, 4, stride, affine=False, dtype="float64")
     operation.build(x.shape)
 
-    one_hot = np.eye(8)[[PRIMITIVES.index(primitive)] * 3]
+    one_hot = np.eye(len(PUBLISHED_OPERATIONS))[[PUBLISHED_OPERATIONS.index(primitive)] * 3]
     for edge, y in enumerate(mix(mixed_op, x, one_hot)):
         assign_operation_weights(operation, mixed_op_weights(mixed_op, edge)[primitive])
         expected = operation(x)
@@ -90,7 +88,7 @@ def test_none_contributes_zero_and_is_no_share_of_its_edge(stride):
     op_weights = softmax(rng.normal(size=(2, 8)))
     more_none = op_weights.copy()
     more_none[:, NONE] += 10
-    only_none = np.eye(8)[[NONE] * 2]
+    only_none = np.eye(len(PUBLISHED_OPERATIONS))[[NONE] * 2]
 
     assert not np.any(mix(mixed_op, x, only_none))
     np.testing.assert_array_equal(mix(mixed_op, x, more_none), mix(mixed_op, x, op_weights))
@@ -176,7 +174,7 @@ def test_training_in_float32_takes_the_same_path(stride):
     x = rng.normal(size=(2, 9, 8, 4)).astype("float32")
     op_weights = softmax(rng.normal(size=(2, 8)))
     exact = make_mixed_op(rng, 4, 2, stride)
-    single = MixedOp(4, 2, stride)
+    single = FusedMixedOp(4, 2, stride)
     single.build(x.shape)
     for variable, value in zip(single.weights, exact.weights, strict=True):
         variable.assign(value.numpy())

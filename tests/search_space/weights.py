@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from darts_adv_tf.search_space.cell import Cell, DerivedCell, SearchCell
-from darts_adv_tf.search_space.mixed_op import MixedOp
+from darts_adv_tf.search_space.fused_mixed_op import FusedMixedOp
 from darts_adv_tf.search_space.operations import (
     DilatedConvolution,
     FactorizedReduce,
@@ -71,7 +71,7 @@ def assign_operation_weights(operation: Operation, weights: dict[str, list]) -> 
         layer.kernel.assign(value)
 
 
-def stacked_kernels(mixed_op: MixedOp, kernels: np.ndarray) -> dict[str, np.ndarray]:
+def stacked_kernels(mixed_op: FusedMixedOp, kernels: np.ndarray) -> dict[str, np.ndarray]:
     """Views of the kinds of kernels that stand one below the other in `mixed_op.kernels`.
 
     Returns:
@@ -96,7 +96,7 @@ def stacked_kernels(mixed_op: MixedOp, kernels: np.ndarray) -> dict[str, np.ndar
     }
 
 
-def mixed_op_weights(mixed_op: MixedOp, edge: int) -> dict[str, dict[str, list]]:
+def mixed_op_weights(mixed_op: FusedMixedOp, edge: int) -> dict[str, dict[str, list]]:
     """The weights of every primitive on one of the E edges, out of the stacked variable.
 
     Args:

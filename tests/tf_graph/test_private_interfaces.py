@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import darts_adv_tf
-from darts_adv_tf.search_space.mixed_op import MixedOp
+from darts_adv_tf.search_space.fused_mixed_op import FusedMixedOp
 from darts_adv_tf.tf_graph import private_interfaces, rematerialization, tangents
 from darts_adv_tf.tf_graph.layer_names import fresh_layer_names
 from darts_adv_tf.tf_graph.ordered_sum import order_sums
@@ -77,7 +77,7 @@ def test_a_missing_name_is_warned_of(interface, monkeypatch, capsys):
 @pytest.mark.parametrize("stride", [1, 2])
 def test_without_records_of_tapes_the_derivatives_are_the_same(stride, without):
     random = np.random.default_rng(0)
-    layer = MixedOp(4, 2, stride)
+    layer = FusedMixedOp(4, 2, stride)
     layer.build((None, None, None, 4))
     size = -(-6 // stride)
     image, weights, cotangent, image_cotangent = (

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darts_adv_tf.tf_graph.rematerialization import differentiated_by, rematerialized
+from darts_adv_tf.tf_graph.rematerialization import gradients_wrt, rematerialized
 from tests.derivatives import assert_derivatives_are_numeric
 
 
-def mixture(x, kernels, scale, *, power, shifted=False):
+def mixture(x, kernels, op_weights, *, power, shifted=False):
     """Smooth in all three, of any size: (N, C), (C, D), (D,) -> (N, D)."""
-    y = tf.tanh(x @ kernels) * scale + (1.0 if shifted else 0.0)
+    y = tf.tanh(x @ kernels) * op_weights + (1.0 if shifted else 0.0)
     return y**power
 
 
@@ -18,9 +18,9 @@ def counted(traces):
     """A function of its own that notes in a list how often, and with which option, it is run."""
 
     @rematerialized
-    def function(x, kernels, scale, *, power=2, shifted=False):
+    def function(x, kernels, op_weights, *, power=2, shifted=False):
         traces.append(power)
-        return mixture(x, kernels, scale, power=power, shifted=shifted)
+        return mixture(x, kernels, op_weights, power=power, shifted=shifted)
 
     return function
 
@@ -212,27 +212,32 @@ def test_inlined_it_is_the_function_itself(mode):
 
 def test_variables_are_read_as_tensors():
     function = counted([])
-    x, kernels, scale = draw(np.random.default_rng(9))
+    x, kernels, op_weights = draw(np.random.default_rng(9))
     variable = tf.Variable(kernels)
 
     @graph
     def gradient():
         with tf.GradientTape() as tape:
-            value = tf.reduce_sum(function(x, variable, scale))
+            value = tf.reduce_sum(function(x, variable, op_weights))
         return tape.gradient(value, variable)
 
     with tf.GradientTape() as tape:
         tape.watch(kernels)
-        value = tf.reduce_sum(mixture(x, kernels, scale, power=2))
+        value = tf.reduce_sum(mixture(x, kernels, op_weights, power=2))
     np.testing.assert_allclose(gradient(), tape.gradient(value, kernels), rtol=1e-12)
 
 
-CHOICES = [(), ("kernels",), ("scale",), ("kernels", "scale"), ("x",), ("x", "scale")]
+CHOICES = [(), ("kernels",), ("op_weights",), ("kernels", "op_weights")]
+
+
+def kinds(names):
+    """What `gradients_wrt` calls them: weights have any name."""
+    return ["weights" if name == "kernels" else name for name in names]
 
 
 @pytest.mark.parametrize("mode", [lambda function: function, graph], ids=["eager", "graph"])
 @pytest.mark.parametrize("chosen", CHOICES, ids="+".join)
-def test_gradients_come_by_the_first_parameter_and_the_named_ones(chosen, mode):
+def test_gradients_come_wrt_the_first_parameter_and_the_kinds_asked_for(chosen, mode):
     points = draw(np.random.default_rng(10))
     function = counted([])
 
@@ -243,10 +248,10 @@ def test_gradients_come_by_the_first_parameter_and_the_named_ones(chosen, mode):
         with context:
             return tape.gradient(value, points)
 
-    received = mode(lambda *p: gradient(p, differentiated_by(*chosen), function))(*points)
+    received = mode(lambda *p: gradient(p, gradients_wrt(*kinds(chosen)), function))(*points)
 
-    expected = gradient(points, differentiated_by(), lambda *p: mixture(*p, power=2))
-    for name, one, other in zip(("x", "kernels", "scale"), received, expected, strict=True):
+    expected = gradient(points, gradients_wrt(), lambda *p: mixture(*p, power=2))
+    for name, one, other in zip(("x", "kernels", "op_weights"), received, expected, strict=True):
         if name in {"x", *chosen}:
             np.testing.assert_allclose(one, other, rtol=1e-12)
         else:
@@ -257,17 +262,17 @@ def test_gradients_come_by_the_first_parameter_and_the_named_ones(chosen, mode):
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (("kernels",), ("scale",)),
-        (("kernels", "scale"), ()),
-        ((), ("kernels", "scale")),
-        (("scale",), ("kernels",)),
+        (("kernels",), ("op_weights",)),
+        (("kernels", "op_weights"), ()),
+        ((), ("kernels", "op_weights")),
+        (("op_weights",), ("kernels",)),
     ],
 )
-def test_second_derivatives_come_by_the_parameters_named_around_them(first, second, mode):
+def test_second_derivatives_come_wrt_the_kinds_asked_for_around_them(first, second, mode):
     rng = np.random.default_rng(11)
     points, directions = draw(rng), draw(rng)
     function = counted([])
-    names = ("x", "kernels", "scale")
+    names = ("x", "kernels", "op_weights")
     # The points by which the inner gradient is taken; what is excluded there has none.
     inner_indices = [index for index, name in enumerate(names) if name in {"x", *first}]
 
@@ -288,12 +293,10 @@ def test_second_derivatives_come_by_the_parameters_named_around_them(first, seco
             )
 
     received = mode(
-        lambda *p: product(p, differentiated_by(*first), differentiated_by(*second), function)
+        lambda *p: product(p, gradients_wrt(*kinds(first)), gradients_wrt(*kinds(second)), function)
     )(*points)
 
-    expected = product(
-        points, differentiated_by(), differentiated_by(), lambda *p: mixture(*p, power=2)
-    )
+    expected = product(points, gradients_wrt(), gradients_wrt(), lambda *p: mixture(*p, power=2))
     for name, one, other in zip(names, received, expected, strict=True):
         if name in {"x", *second}:
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
@@ -304,7 +307,7 @@ def test_second_derivatives_come_by_the_parameters_named_around_them(first, seco
 def test_the_cotangent_of_the_incoming_gradient_is_never_left_out():
     """Through it, second derivatives reach what lies behind the function."""
     rng = np.random.default_rng(12)
-    (x, kernels, scale), directions = draw(rng), draw(rng)
+    (x, kernels, op_weights), directions = draw(rng), draw(rng)
     behind = tf.constant(rng.normal(size=4))
 
     def product(function):
@@ -312,9 +315,9 @@ def test_the_cotangent_of_the_incoming_gradient_is_never_left_out():
             outer.watch(behind)
             with tf.GradientTape() as inner:
                 inner.watch(x)
-                value = tf.reduce_sum(function(x, kernels, scale) * tf.sin(behind))
+                value = tf.reduce_sum(function(x, kernels, op_weights) * tf.sin(behind))
             gradient = inner.gradient(value, x)
-        with differentiated_by():
+        with gradients_wrt():
             return outer.gradient(gradient, behind, output_gradients=directions[0])
 
     received = product(counted([]))
@@ -332,9 +335,9 @@ def test_outside_the_context_all_parameters_are_wanted_again():
             value = tf.reduce_sum(function(*points))
         return tape.gradient(value, points)
 
-    with pytest.raises(RuntimeError), differentiated_by():
+    with pytest.raises(RuntimeError), gradients_wrt():
         assert [tensor is None for tensor in gradient()] == [False, True, True]
-        with differentiated_by("scale"):
+        with gradients_wrt("op_weights"):
             assert [tensor is None for tensor in gradient()] == [False, True, False]
         assert [tensor is None for tensor in gradient()] == [False, True, True]
         raise RuntimeError
@@ -348,8 +351,8 @@ def test_functions_one_behind_the_other():
     function = counted([])
 
     def twice(function):
-        def value(x, kernels, scale):
-            return function(function(x, kernels, scale), kernels, scale)
+        def value(x, kernels, op_weights):
+            return function(function(x, kernels, op_weights), kernels, op_weights)
 
         return value
 

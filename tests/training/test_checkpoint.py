@@ -38,6 +38,7 @@ from darts_adv_tf.training.checkpoint import (
 )
 from darts_adv_tf.training.checkpoint_store import STATE, CheckpointStore
 from darts_adv_tf.training.trainer import make_optimizer
+from tests.search_space.op_weights import random_op_weights
 from tests.training.tiny_search import (
     IDENTITY,
     bits_of,
@@ -509,7 +510,7 @@ CONFIG = RunConfig(
     distribution=DistributionConfig(strategy="one_device"),
     workdir="no_folder_of_that_name",
 )
-GENOTYPE = derive(*np.random.default_rng(0).dirichlet(np.ones(8), size=(2, 14)))
+GENOTYPE = derive(*random_op_weights(0))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from darts_adv_tf.training import collapse
 from darts_adv_tf.training.collapse import Collapse, CollapseWatch, Thresholds
 
@@ -12,7 +13,7 @@ from darts_adv_tf.training.collapse import Collapse, CollapseWatch, Thresholds
 THRESHOLDS = Thresholds(
     edge_share=0.5, entropy_change=0.125, accuracy_margin=0.0625, iou_fall=0.25, window=4
 )
-START_ENTROPY = math.log(8)
+START_ENTROPY = SPACE.largest_entropy
 EDGE_KINDS = ("skip_connect/normal", "skip_connect/reduction", "none/normal", "none/reduction")
 
 

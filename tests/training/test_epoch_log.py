@@ -6,9 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from darts_adv_tf.search_space.genotype import EDGES, PRIMITIVES
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from darts_adv_tf.system.errors import StorageError
 from darts_adv_tf.training.epoch_log import ALPHA_FILE, EPOCHS_FILES, History
+from tests.search_space.op_weights import random_op_weights
 
 
 def read(path):
@@ -30,7 +32,7 @@ def make_epoch(history, epoch, figures_of_steps, figures=None):
 
 
 def some_op_weights(seed):
-    return np.random.default_rng(seed).dirichlet(np.ones(8), size=(2, 14)).astype(np.float32)
+    return random_op_weights(seed).astype(np.float32)
 
 
 def test_a_row_has_the_means_of_an_epochs_steps_and_the_figures_of_its_end(tmp_path):
@@ -123,11 +125,11 @@ def test_epochs_made_again_replace_those_of_before(tmp_path):
     history = History(tmp_path, "search")
     for epoch in (1, 2, 3):
         make_epoch(history, epoch, [{"loss/segmentation": float(epoch)}], {"val/mean_iou": 0.5})
-        history.record_alpha(epoch, some_op_weights(epoch))
+        history.record_alpha(epoch, some_op_weights(epoch), SPACE)
     resumed = History(tmp_path, "search")
     for epoch in (2, 3, 4):
         make_epoch(resumed, epoch, [{"loss/segmentation": 10.0 * epoch}])
-        resumed.record_alpha(epoch, some_op_weights(10 * epoch))
+        resumed.record_alpha(epoch, some_op_weights(10 * epoch), SPACE)
 
     rows = epochs(tmp_path, "search")
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
@@ -153,14 +155,14 @@ def test_phases_have_tables_of_their_own(tmp_path):
 
 def test_alpha_has_a_row_a_kind_of_cell_and_edge(tmp_path):
     op_weights = some_op_weights(0)
-    History(tmp_path, "search").record_alpha(3, op_weights)
+    History(tmp_path, "search").record_alpha(3, op_weights, SPACE)
 
     rows = read(tmp_path / "alpha.csv")
-    assert list(rows[0]) == ["epoch", "cell", "source", "target", *PRIMITIVES]
+    assert list(rows[0]) == ["epoch", "cell", "source", "target", *PUBLISHED_OPERATIONS]
     places = [(row["cell"], int(row["source"]), int(row["target"])) for row in rows]
-    assert places == [(kind, *edge) for kind in ("normal", "reduction") for edge in EDGES]
-    received = np.array([[float(row[name]) for name in PRIMITIVES] for row in rows])
-    np.testing.assert_allclose(received.reshape(2, 14, 8), op_weights, rtol=1e-5)
+    assert places == [(kind, *edge) for kind in ("normal", "reduction") for edge in SPACE.edges]
+    received = np.array([[float(row[name]) for name in PUBLISHED_OPERATIONS] for row in rows])
+    np.testing.assert_allclose(received.reshape(2, *SPACE.alpha_shape), op_weights, rtol=1e-5)
     assert {row["epoch"] for row in rows} == {"3"}
 
 
@@ -200,10 +202,10 @@ def test_what_came_after_an_epoch_that_is_made_again_is_gone(tmp_path):
     history = History(tmp_path, "search")
     for epoch in (1, 2, 3):
         make_epoch(history, epoch, [{"loss/segmentation": float(epoch)}])
-        history.record_alpha(epoch, some_op_weights(epoch))
+        history.record_alpha(epoch, some_op_weights(epoch), SPACE)
     resumed = History(tmp_path, "search")
     make_epoch(resumed, 2, [{"loss/segmentation": 20.0}])
-    resumed.record_alpha(2, some_op_weights(20))
+    resumed.record_alpha(2, some_op_weights(20), SPACE)
 
     assert [row["epoch"] for row in epochs(tmp_path, "search")] == ["1", "2"]
     assert [row["epoch"] for row in read(tmp_path / ALPHA_FILE)] == ["1"] * 28 + ["2"] * 28

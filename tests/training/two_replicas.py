@@ -119,7 +119,7 @@ def make_trainer(
 
 
 def gradient_of(trainer: SearchTrainer) -> np.ndarray:
-    """The architecture's gradient of the global batch, (2, 14, 8)."""
+    """The architecture's gradient of the global batch, (2, *SPACE.alpha_shape)."""
 
     @tf.function(autograph=False)
     def run(train_batch, val_batch):

@@ -1,6 +1,6 @@
 """Draws how α changes in the search: entropies, and the weight of each operation.
 
-Shapes: T epochs, 14 edges, 8 operations.
+Shapes: T epochs, E edges, O operations.
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from darts_adv_tf.plots.genotype_plot import KINDS
+from darts_adv_tf.plots.genotype_plot import KINDS, operation_label
 from darts_adv_tf.plots.images import make_figure
 from darts_adv_tf.reproduction.arms import DASHED, SOLID, Dashes
 from darts_adv_tf.reproduction.report.curves_plot import BASELINE_COLOUR, WIDTH, style_axes
 from darts_adv_tf.reproduction.report.tables import mean_entropy
-from darts_adv_tf.search_space.genotype import PRIMITIVES
-from darts_adv_tf.training.epoch_log import CELL_KINDS
+from darts_adv_tf.search_space.space import CELL_KINDS
 
 SEED_COLOURS = ("#222222", "#0072B2", "#D0440E", "#007A57", "#CC79A7", "#E69F00")
 NONE_COLOUR = "#888888"
@@ -23,13 +22,16 @@ MOST_SEEDS = 4
 """With a panel of their own; the entropy is drawn for all."""
 
 
-def draw_alpha(seeds: Sequence[int], alphas: Sequence[np.ndarray], title: str) -> Figure:
+def draw_alpha(
+    seeds: Sequence[int], alphas: Sequence[np.ndarray], operations: Sequence[str], title: str
+) -> Figure:
     """Draws one row per kind of cell: entropy with one line per seed, then one panel per seed with
     one line per operation.
 
     Args:
         seeds: Of the runs.
-        alphas: (T, 2, 14, 8) of each, the weights after each epoch.
+        alphas: (T, 2, E, O) of each, the weights after each epoch.
+        operations: The names of the O operations.
         title: Printed above.
     """
     shown = list(zip(seeds, alphas, strict=True))[:MOST_SEEDS]
@@ -55,7 +57,7 @@ def draw_alpha(seeds: Sequence[int], alphas: Sequence[np.ndarray], title: str) -
         axes.legend(frameon=False, fontsize=8.5, loc="lower left")
         for column, (seed, alpha) in enumerate(shown, start=1):
             axes = figure.add_subplot(grid[row, column])
-            for name, weights in zip(PRIMITIVES, alpha[:, row].mean(axis=1).T, strict=True):
+            for name, weights in zip(operations, alpha[:, row].mean(axis=1).T, strict=True):
                 colour, dashes = _line(name)
                 axes.plot(
                     _epochs(alpha),
@@ -73,7 +75,12 @@ def draw_alpha(seeds: Sequence[int], alphas: Sequence[np.ndarray], title: str) -
                 axes.set_xlabel("")
     handles, labels = figure.axes[-1].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="lower center", ncols=len(PRIMITIVES) // 2, frameon=False, fontsize=9.5
+        handles,
+        labels,
+        loc="lower center",
+        ncols=-(-len(operations) // 2),
+        frameon=False,
+        fontsize=9.5,
     )
     return figure
 
@@ -88,7 +95,7 @@ def _mark(alpha: np.ndarray) -> dict[str, Any]:
 
 def _line(operation: str) -> tuple[str, Dashes]:
     """A colour by the operation's kind; the second of a kind is dashed."""
-    parts = operation.split("_")
+    parts = operation_label(operation).split("_")
     colour = next((colour for part, (_, colour) in KINDS.items() if part in parts), NONE_COLOUR)
     dashed = "avg" in parts or "5x5" in parts
     return colour, DASHED if dashed else SOLID

@@ -15,10 +15,9 @@ from darts_adv_tf.reproduction.paper import published_difference, published_iou
 from darts_adv_tf.reproduction.report.bands import FEWEST_FOR_INTERVAL, band
 from darts_adv_tf.reproduction.report.content import Content
 from darts_adv_tf.reproduction.statistics import Interval
-from darts_adv_tf.search_space.genotype import PRIMITIVES
+from darts_adv_tf.search_space.space import CELL_KINDS
 from darts_adv_tf.terminal.printable import printable
 from darts_adv_tf.training import metric_names
-from darts_adv_tf.training.epoch_log import CELL_KINDS
 
 CURVES = {
     "search": (
@@ -44,7 +43,10 @@ Rows = Iterable[Sequence[object]]
 
 def csv_files(content: Content) -> dict[str, str]:
     """Returns the files' texts by name."""
-    operations = [name for name in PRIMITIVES if name != "none"]
+    # All runs of a matrix share a search space.
+    operations = [
+        name for each in content.stabilities[:1] for name in each.operations[CELL_KINDS[0]]
+    ]
     ends = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
     return {
         "table.csv": _table(

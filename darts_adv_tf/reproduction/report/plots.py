@@ -72,7 +72,9 @@ def alphas(content: Content, backbone: str) -> list[Figure]:
     plots = []
     for arm, runs in content.searched(backbone).items():
         known = {run.seed: run.alpha for run in runs if run.alpha is not None and len(run.alpha)}
-        if not known:
+        # All runs of a matrix share a search space.
+        spaces = [run.genotype.space for run in runs if run.genotype is not None]
+        if not known or not spaces:
             continue
         name = model_label(backbone, arm)
         caption = (
@@ -83,7 +85,7 @@ def alphas(content: Content, backbone: str) -> list[Figure]:
         if len(known) > MOST_SEEDS:
             caption += f" Weights are shown for the first {MOST_SEEDS} seeds."
         alternative = f"{name}: entropy and weights of the operations over the epochs of the search"
-        drawn = draw_alpha(list(known), list(known.values()), name)
+        drawn = draw_alpha(list(known), list(known.values()), spaces[0].operations, name)
         plots.append(Figure(_embed_lines(drawn, alternative), caption))
     return plots
 

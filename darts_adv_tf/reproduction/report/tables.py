@@ -20,8 +20,7 @@ from darts_adv_tf.reproduction.report.formatting import (
     probability,
 )
 from darts_adv_tf.reproduction.statistics import Interval
-from darts_adv_tf.search_space.genotype import PRIMITIVES
-from darts_adv_tf.training.epoch_log import CELL_KINDS
+from darts_adv_tf.search_space.space import CELL_KINDS
 
 
 class MetricColumn(NamedTuple):
@@ -158,12 +157,13 @@ def alpha_table(content: Content) -> Table:
     for backbone in content.finished_backbones:
         for arm, runs in content.searched(backbone).items():
             for run in runs:
-                if run.alpha is None or not len(run.alpha):
+                if run.alpha is None or run.genotype is None or not len(run.alpha):
                     continue
+                operations = run.genotype.space.operations
                 cells = [Cell(str(run.seed))]
                 for weights in run.alpha[-1]:
                     means = weights.mean(axis=0)
-                    strongest = f"{PRIMITIVES[means.argmax()]} {number(means.max(), 3)}"
+                    strongest = f"{operations[means.argmax()]} {number(means.max(), 3)}"
                     entropy = number(float(mean_entropy(weights)), 3)
                     cells += [Cell(entropy), Cell(strongest, is_text=True)]
                 rows.append((model_label(backbone, arm), cells))

@@ -7,6 +7,8 @@ import pytest
 
 from darts_adv_tf.reproduction.report.bands import band
 from darts_adv_tf.reproduction.report.tables import mean_entropy
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from tests.reproduction.results import make_result
 
 NAN = float("nan")
@@ -53,9 +55,11 @@ def test_what_nobody_measured_has_no_band(make_runs):
 
 
 def test_entropy_goes_from_one_where_all_weigh_the_same_to_zero():
-    same = np.full((14, 8), 1 / 8)
-    one = np.eye(8)[np.arange(14) % 8]
-    # Two of equal weight: ln 2 of ln 8.
-    two = np.zeros((14, 8))
+    same = np.full(SPACE.alpha_shape, 1 / len(PUBLISHED_OPERATIONS))
+    one = np.eye(len(PUBLISHED_OPERATIONS))[np.arange(len(SPACE.edges)) % len(PUBLISHED_OPERATIONS)]
+    # Two of equal weight: ln 2 as a share of the largest.
+    two = np.zeros(SPACE.alpha_shape)
     two[:, :2] = 0.5
-    assert mean_entropy(np.stack([same, one, two])) == pytest.approx([1, 0, 1 / 3])
+    assert mean_entropy(np.stack([same, one, two])) == pytest.approx(
+        [1, 0, np.log(2) / SPACE.largest_entropy]
+    )

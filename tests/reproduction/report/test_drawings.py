@@ -13,8 +13,9 @@ from darts_adv_tf.reproduction.report.bands import Band
 from darts_adv_tf.reproduction.report.content import gather
 from darts_adv_tf.reproduction.report.curves_plot import draw_curves
 from darts_adv_tf.reproduction.report.tables import mean_entropy
-from darts_adv_tf.search_space.genotype import PRIMITIVES
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
 from tests.reproduction.results import make_result, make_results
+from tests.search_space.op_weights import random_op_weights
 
 
 def lines(axes):
@@ -37,14 +38,14 @@ def test_curves_have_every_epoch_of_each_arm_and_the_mean_mask_level():
 
 
 def test_alpha_is_drawn_over_all_epochs_and_by_kind_of_cell():
-    alpha = np.random.default_rng(0).dirichlet(np.ones(8), size=(5, 2, 14))
-    panels = draw_alpha([7], [alpha], "NAS").axes
+    alpha = np.stack([random_op_weights(epoch) for epoch in range(5)])
+    panels = draw_alpha([7], [alpha], PUBLISHED_OPERATIONS, "NAS").axes
     assert len(panels) == 4
     for kind in range(2):
         entropy, weights = (lines(axes) for axes in panels[2 * kind : 2 * kind + 2])
         expected = [np.arange(1, 6), mean_entropy(alpha[:, kind])]
         np.testing.assert_allclose(entropy["seed 7"], expected)
-        for index, name in enumerate(PRIMITIVES):
+        for index, name in enumerate(PUBLISHED_OPERATIONS):
             expected = [np.arange(1, 6), alpha[:, kind, :, index].mean(axis=1)]
             np.testing.assert_allclose(weights[name], expected)
 

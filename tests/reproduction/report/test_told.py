@@ -14,7 +14,8 @@ from darts_adv_tf.reproduction.report.csv_files import csv_files
 from darts_adv_tf.reproduction.report.formatting import bounds, number, probability
 from darts_adv_tf.reproduction.stability import stability
 from darts_adv_tf.reproduction.statistics import Interval
-from darts_adv_tf.search_space.genotype import PRIMITIVES
+from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from tests.reproduction.report.reading import number_in
 from tests.reproduction.results import make_result, make_results
 
@@ -100,10 +101,10 @@ def test_alpha_is_told_as_it_ended(results, content):
         seed, *told = texts(cells)
         assert seed == str(run.seed)
         for weights, entropy, strongest in zip(run.alpha[-1], told[::2], told[1::2], strict=True):
-            entropies = stats.entropy(weights, axis=1) / np.log(8)
+            entropies = stats.entropy(weights, axis=1) / SPACE.largest_entropy
             assert number_in(entropy) == pytest.approx(entropies.mean(), abs=6e-4)
             name, weight = strongest.split(" ")
-            means = dict(zip(PRIMITIVES, weights.mean(axis=0), strict=True))
+            means = dict(zip(PUBLISHED_OPERATIONS, weights.mean(axis=0), strict=True))
             assert means[name] == max(means.values()) == pytest.approx(float(weight), abs=6e-4)
 
 

@@ -1,4 +1,4 @@
-"""Varies training images, a pure function of seed, epoch and case.
+"""Data augmentation: a pure function of seed, epoch and case.
 
 Shapes: S the side of a training image, C channels.
 """
@@ -12,19 +12,19 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Turns, scales, shifts, mirrors, brightens and roughens an image with its labels.
+    """Rotates, scales, shifts and mirrors images with their labels, and varies gamma and noise.
 
-    All of the geometry is one affine map, interpolated linearly for images and by the nearest
-    pixel for labels; what comes in from outside is black, and background.
+    The geometry is one affine map, with linear interpolation for images and nearest-neighbour
+    interpolation for labels. What enters from outside is black, and background.
 
     Attributes:
         rotation: Largest angle, in degrees.
         scaling: Largest change of size: a factor from 1 / (1 + scaling) to 1 + scaling.
         shift: Largest shift in each direction, as a fraction of the side.
-        gamma: Largest change of the exponent of intensities, as `scaling`.
+        gamma: Largest change of the exponent of intensities, defined as for `scaling`.
         noise: Largest standard deviation of Gaussian noise.
         flip: Whether half of the images are mirrored left to right.
-        mirrored_classes: The class that each becomes in a mirrored image; as they are if empty.
+        mirrored_classes: The class that each class becomes in a mirrored image; unchanged if empty.
 
     Example:
         >>> varied, labels = Augmentation(rotation=10)(image, labels, key=(seed, epoch, case))
@@ -40,7 +40,7 @@ class Augmentation:
 
     @property
     def is_none(self) -> bool:
-        """Whether it leaves every image as it is."""
+        """Whether it leaves every image unchanged."""
         return not any((self.rotation, self.scaling, self.shift, self.gamma, self.noise, self.flip))
 
     def __call__(
@@ -51,12 +51,12 @@ class Augmentation:
         Args:
             image: float32 (S, S, C), 0 black and 1 white.
             labels: uint8 (S, S), class indices.
-            key: Numbers that are not negative; equal ones give equal results.
+            key: Non-negative numbers; equal keys give equal results.
 
         Returns:
             Image and labels, of the same shapes and types.
         """
-        # Drawn all and always, so that one setting does not change what another does.
+        # All are always drawn, so that one setting does not change the effect of another.
         angle, scale, *shifts, exponent, roughness, coin = np.random.default_rng(key).uniform(
             -1, 1, 7
         )
@@ -86,7 +86,7 @@ class Augmentation:
 
 
 def mirrored_classes(class_names: Sequence[str]) -> tuple[int, ...]:
-    """The class that each one is in a mirror: left_... and right_... of one name change places.
+    """The class of each class after mirroring: left_... and right_... of the same name swap.
 
     Example:
         >>> mirrored_classes(["background", "left_lung", "right_lung", "heart"])

@@ -1,4 +1,4 @@
-"""The order in which training meets its cases, and the batches in that order."""
+"""The order of the cases in training, and the batches in that order."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class BatchArrays(NamedTuple):
 
 
 class BatchStream:
-    """The batches of some cases, the next one made by a thread while training works on this one.
+    """The batches of some cases; a thread prepares the next one during a training step.
 
     Every batch is a pure function of seed and step.
 
@@ -32,8 +32,8 @@ class BatchStream:
         dataset: Holds the cases.
         cases: Distinct indices of cases.
         batch_size: Number of cases in a batch.
-        seed: Of the order and the augmentation.
-        augmentation: Varies each case anew in each epoch.
+        seed: Seed of the order and the augmentation.
+        augmentation: Augments each case differently in each epoch.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class BatchStream:
         self._next: tuple[int, Future[BatchArrays]] | None = None
 
     def __call__(self, step: int) -> BatchArrays:
-        """The batch of a step, counted from 0."""
+        """Returns the batch of a step, counted from 0."""
         if self._next is not None and self._next[0] == step:
             batch = self._next[1].result()
         else:
@@ -62,7 +62,7 @@ class BatchStream:
         return batch
 
     def make(self, step: int) -> BatchArrays:
-        """The batch of a step, made here and now."""
+        """Makes the batch of a step in the calling thread."""
         indices = batch_indices(self.cases, self.batch_size, self.seed, step)
         images, labels = self.dataset.images[indices], self.dataset.labels[indices]
         if self.augmentation is not None:
@@ -77,8 +77,9 @@ class BatchStream:
 def batch_indices(cases: Sequence[int], batch_size: int, seed: int, step: int) -> np.ndarray:
     """Returns the cases of one batch: a pure function of its arguments.
 
-    The batches cut an endless stream of permutations of `cases`, one an epoch. Hence every batch
-    is full, every case occurs once a pass, and a run can resume at any step without a state. The
+    The batches are cut from an endless stream of permutations of `cases`, one per epoch. Hence
+    every batch is full, every case occurs once per epoch, and a run resumes at any step without
+    state. The
     permutation is keyed by the seed, the epoch and the cases, so that streams of different cases
     are independent under one seed.
 
@@ -100,7 +101,7 @@ def batch_indices(cases: Sequence[int], batch_size: int, seed: int, step: int) -
     """
     if not len(cases) or batch_size < 1 or step < 0:
         raise ValueError(
-            "A batch needs cases, a size of at least 1 and a step of at least 0. "
+            "A batch must have cases, a size of at least 1 and a step of at least 0. "
             f"Received: {len(cases)} cases, batch_size={batch_size}, step={step}"
         )
     epochs, places = np.divmod(step * batch_size + np.arange(batch_size), len(cases))
@@ -112,7 +113,7 @@ def batch_indices(cases: Sequence[int], batch_size: int, seed: int, step: int) -
 
 
 def epoch_ends(num_epochs: int, num_cases: int, batch_size: int) -> list[int]:
-    """Returns, for each epoch, the number of steps after which every case has occurred so often.
+    """Returns, for each epoch, the number of steps after which it is complete.
 
     Batches do not stop at the end of an epoch, so epochs may differ by one step.
 

@@ -107,7 +107,7 @@ def check_masks(
             if num_stray >= NOTABLE_STRAY * mask.sum() and num_stray:
                 find(
                     "stray",
-                    f"{name} lies in {num_parts} parts, {num_stray} pixels outside the largest",
+                    f"{name} is in {num_parts} parts, {num_stray} pixels outside the largest",
                 )
     claims = masks.sum(axis=0, dtype=np.uint8)
     disputed = claims > 1
@@ -190,17 +190,17 @@ def _check_places(
             and _centre(masks[index]) < _centre(masks[organs.index(twin)])
         ]
         if mirrored:
-            verb = "lies" if len(mirrored) == 1 else "lie"
+            verb = "is" if len(mirrored) == 1 else "are"
             report = (
                 f"{', '.join(mirrored)} {verb} on the viewer's left (left and right swapped, or a "
-                "mirrored image), left as it is"
+                "mirrored image), left unchanged"
             )
             issues.append(("mirrored", report))
     return masks, issues
 
 
 def _centre(mask: np.ndarray) -> float:
-    """How far to the right a mask lies, in pixels."""
+    """The horizontal centre of a mask, in pixels."""
     columns = mask.sum(axis=0)
     return float(np.average(np.arange(len(columns)), weights=columns))
 

@@ -1,4 +1,4 @@
-"""Both lungs and the heart on a chest radiograph: names, priorities, and where they lie.
+"""Both lungs and the heart on a chest radiograph: names, priorities, and typical layout.
 
 Shapes: H and W pixels.
 """
@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
-"""A class's place here is its index. Left and right are the patient's."""
+"""In the order of their indices. Left and right are the patient's."""
 
 ORGANS = CLASS_NAMES[1:]
 PRIORITY = ("heart", "left_lung", "right_lung")
-"""Who gets a pixel that several organs claim, the first of them: heart over lung."""
+"""Priority where masks overlap, the highest first: heart over lung."""
 
 _TYPICAL_LAYOUT = np.array([0.61, 0.39, 0.56, 0.50, -0.29])
 _LAYOUT_DEVIATION = np.array([0.046, 0.065, 0.174, 0.162, 0.180])
@@ -19,21 +19,21 @@ _PLAUSIBLE = 25.0
 
 
 def repair_swap(masks: np.ndarray) -> tuple[np.ndarray, str | None, str | None]:
-    """Finds a heart mask that was exchanged with a lung mask, and puts both right.
+    """Detects a heart mask that was swapped with a lung mask, and corrects both.
 
-    The organs' claimed layout is compared with the two layouts in which the heart has changed
-    places with a lung. A layout is described by five numbers that know neither the size of the
-    body nor its place nor a mirrored image: where the heart lies between the lungs, how far
+    The layout of the masks is compared with the two layouts in which the heart is swapped with a
+    lung. A layout is described by five numbers that are invariant to the size and place of the
+    body and to mirroring: where the heart is between the lungs, how far
     below them, and how tall each organ is for its width. Its implausibility is their mean squared
     deviation from CX-SEG's usual values, in standard deviations: below 8 in the 159 good cases,
     above 80 for each exchange of heart and lung. An exchange of the two lungs looks like a mirrored
-    image, so it is told and left alone.
+    image, so it is reported and left unchanged.
 
     Args:
         masks: bool (3, H, W), in the order of `ORGANS`, none empty.
 
     Returns:
-        masks: bool (3, H, W), exchanged where that is the only plausible layout.
+        masks: bool (3, H, W), swapped back if that is the only plausible layout.
         kind: `swapped`, `unusual` or `mirrored`, or None.
         report: What was found and done, or None.
     """
@@ -45,16 +45,16 @@ def repair_swap(masks: np.ndarray) -> tuple[np.ndarray, str | None, str | None]:
             order[[lung, heart]] = heart, lung
         best = min(orders, key=lambda lung: _implausibility(places[orders[lung]]))
         if _implausibility(places[orders[best]]) < _PLAUSIBLE:
-            report = f"the masks of {ORGANS[best]} and heart were swapped, put right"
+            report = f"the masks of {ORGANS[best]} and heart were swapped, corrected"
             return masks[orders[best]], "swapped", report
-        report = "the organs lie unlike those of a chest radiograph, left as they are"
+        report = "the organs are not placed as in a chest radiograph, left unchanged"
         return masks, "unusual", report
     if places[left, 0] < places[right, 0]:
         return (
             masks,
             "mirrored",
-            "left_lung lies on the viewer's left (lungs swapped, or a mirrored image), "
-            "left as it is",
+            "left_lung is on the viewer's left (lungs swapped, or a mirrored image), "
+            "left unchanged",
         )
     return masks, None, None
 

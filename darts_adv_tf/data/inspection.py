@@ -1,4 +1,4 @@
-"""Reads a whole collection as training would, and gathers what is wrong with it.
+"""Reads a whole collection as training would, and collects its issues.
 
 An issue never stops the reading: cases that cannot be used become issues like all others.
 
@@ -33,7 +33,7 @@ SplitOf = Callable[[Dataset], Split]
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """The smallest and the largest of some numbers."""
+    """The smallest and the largest of several numbers."""
 
     lowest: float
     highest: float
@@ -41,16 +41,16 @@ class Range:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Inspection:
-    """What is known about a data set once all of it has been read.
+    """A data set after all of it has been read.
 
     Attributes:
         collection: The cases.
-        issues: What was found, the worst first.
-        readings: A case each, by name.
-        class_shares: Of each class, the fraction of the pixels at the training resolution, by
-            name; empty if no case can be used.
-        stored: Of the images as they are stored, `height`, `width` and `channels`, and
-            `intensity_maximum` where the files bound it, by name; empty if none can be read.
+        issues: All issues, the worst first.
+        readings: The readings by case name.
+        class_shares: Fraction of the pixels of each class at the training resolution, by name;
+            empty if no case can be used.
+        stored: Ranges of `height`, `width` and `channels` of the stored images, and of
+            `intensity_maximum` if the files bound it; empty if no image can be read.
         parts: Number of train, val and test cases; empty if they cannot be split.
     """
 
@@ -63,7 +63,7 @@ class Inspection:
 
     @property
     def num_usable(self) -> int:
-        """Cases that could be read and prepared."""
+        """Number of cases that could be read and prepared."""
         return sum(reading.image is not None for reading in self.readings.values())
 
     @property
@@ -113,7 +113,7 @@ def inspect(
     try:
         preparation = with_intensity_bounds(recorded, preparation)
     except DataError:
-        # Where no case can be read, each of them says why.
+        # If no case can be read, each of them says why.
         if not collection.cases:
             raise
     readings = reject_channel_mismatch(list(read_cases(recorded, preparation, progress)))
@@ -140,20 +140,20 @@ def inspect(
 
 
 class _Recorder:
-    """Notes the form of each image while it is read for other ends."""
+    """Records the shape of each image as it is read."""
 
     def __init__(self):
         self._forms: dict[str, dict[str, float]] = {}
 
     def record(self, collection: Collection) -> Collection:
-        """The same cases, of which those that are read are noted."""
+        """Returns the same cases, recording each one that is read."""
         cases = tuple(
             dataclasses.replace(case, read=self._noting(case)) for case in collection.cases
         )
         return dataclasses.replace(collection, cases=cases)
 
     def ranges(self) -> dict[str, Range]:
-        """From the smallest to the largest, by what was noted."""
+        """The ranges of what was recorded."""
         noted: dict[str, list[float]] = {}
         for form in self._forms.values():
             for name, value in form.items():

@@ -14,14 +14,14 @@ from darts_adv_tf.data.split import Split
 
 
 def find_leaks(dataset: Dataset, split: Split | None) -> list[DataIssue]:
-    """Finds equal images, and patients with cases both in training and in test.
+    """Reports equal images, and patients with cases both in training and in test.
 
     Equal images are a fatal issue if one is a training case and the other a test case, and a
     warning otherwise. Images without contrast are all equal, but not copies of each other.
 
     Args:
         dataset: The cases.
-        split: Which of them train and test; None if that is unknown.
+        split: The split of the cases; None if unknown.
     """
     sides = side_by_case(dataset, split)
     issues = []

@@ -1,4 +1,4 @@
-"""Reads the cases of a collection, checks and prepares them, and makes a data set of them.
+"""Reads, checks and prepares the cases of a collection, and assembles a data set.
 
 Shapes: N cases, S the side of a training image, C channels.
 """
@@ -22,7 +22,7 @@ from darts_adv_tf.system.errors import ConfigurationError, DataError
 from darts_adv_tf.system.memory import format_gibibytes, memory_bytes
 
 Progress = Callable[[int, int], None]
-"""Called after each case with the number of cases done and of all."""
+"""Called after each case with the number of cases done and the total."""
 
 NUM_SHOWN_FAULTS = 5
 
@@ -34,11 +34,11 @@ class Reading:
     """A case as training sees it, or why it cannot be used.
 
     Attributes:
-        case: What was read.
-        image: float32 (S, S, C), prepared; None where the case cannot be used.
+        case: The case.
+        image: float32 (S, S, C), prepared; None if the case cannot be used.
         labels: uint8 (S, S); None likewise.
         pixel_size: Height and width of a training pixel in mm, or nan.
-        issues: What was found wrong.
+        issues: Issues of the case.
         error: Why the case cannot be used.
     """
 
@@ -79,7 +79,7 @@ def load(
 
 
 def with_intensity_bounds(collection: Collection, preparation: Preparation) -> Preparation:
-    """The preparation with the intensities of the first case that can be read.
+    """Returns the preparation with the intensity maximum of the first readable case.
 
     Raises:
         ConfigurationError: The cases do not fit into memory, or the intensities have no bounds
@@ -118,7 +118,7 @@ def read_cases(
         def begin(case: Case):
             return threads.submit(read_case, case, collection, preparation)
 
-        # A few ahead and no more, so that images do not pile up.
+        # Only a few ahead, so that images do not pile up in memory.
         pending = [begin(case) for case in islice(cases, 2 * num_threads)]
         done = 0
         try:
@@ -161,10 +161,10 @@ def read_case(case: Case, collection: Collection, preparation: Preparation) -> R
 
 
 def match_range(decoded: DecodedImage, intensity_maximum: float | None) -> np.ndarray:
-    """The pixels, float32 (H, W, C), in the range that the training images were stored in.
+    """Returns the pixels, float32 (H, W, C), in the intensity range of the training images.
 
     Raises:
-        ValueError: One of the two ranges has bounds and the other none.
+        ValueError: Only one of the two ranges is bounded.
     """
     pixels = decoded.pixels.astype(np.float32)
     if decoded.intensity_maximum == intensity_maximum:
@@ -178,7 +178,7 @@ def match_range(decoded: DecodedImage, intensity_maximum: float | None) -> np.nd
 
 
 def assemble(collection: Collection, preparation: Preparation, readings: list[Reading]) -> Dataset:
-    """Makes a data set of the cases that can be used, which agree in their channels."""
+    """Makes a data set of the usable cases, which agree in their channels."""
     usable = [reading for reading in readings if reading.image is not None]
     kept = {reading.case.name for reading in usable}
     usable_collection = collection if len(kept) == len(readings) else collection.only(kept)
@@ -201,7 +201,7 @@ def assemble(collection: Collection, preparation: Preparation, readings: list[Re
 
 
 def reject_channel_mismatch(readings: list[Reading]) -> list[Reading]:
-    """The readings, of which those with other channels than the first have become errors."""
+    """Rejects readings with other channels than the first one: a fatal issue each."""
     channels = next((r.image.shape[-1] for r in readings if r.image is not None), None)
 
     def agreeing(reading: Reading) -> Reading:

@@ -1,8 +1,8 @@
 """Copies of one image that are not equal pixel by pixel.
 
 Chest radiographs are all alike: shrunk to 32x32, two people's images of CX-SEG correlate up to
-0.957, more than some images with a copy of their own. What tells people apart is detail of one
-size, neither the shape of the body nor the noise, at one strength everywhere.
+0.957, more than some images with a copy of their own. What distinguishes people is detail of one
+scale, neither the shape of the body nor the noise, normalized to the same strength everywhere.
 
 Shapes: N images, S their side, C channels, B images of a block, D = 1,024 values of a description.
 """
@@ -43,16 +43,16 @@ _ACROSS = 2.0
 
 
 def find_near_duplicates(dataset: Dataset, split: Split | None) -> list[DataIssue]:
-    """Finds images that are nearly one of an earlier case, mirrored or as they are.
+    """Reports images that are nearly the same as an earlier case's, mirrored or not.
 
-    Each such case is told once, with its likest earlier image, or the likest on the other side of
-    the split where there is one. Equal images are left to `find_leaks`, and those of one patient
-    are expected to be alike, as the planes of a volume are.
+    Each such case is reported once, with the most similar earlier image, or the most similar one
+    on the other side of the split if there is one. Equal images are left to `find_leaks`; images of
+    one patient are expected to be similar, as the slices of a volume are.
 
     Args:
         dataset: The cases; 10,000 take three minutes on two cores, and memory for their
             descriptions and for `_BLOCK` rows of the matrix of correlations.
-        split: Which cases train and test; None if that is unknown.
+        split: The split of the cases; None if unknown.
     """
     sides = side_by_case(dataset, split)
     is_test = np.array([side == "test" for side in sides])
@@ -63,7 +63,7 @@ def find_near_duplicates(dataset: Dataset, split: Split | None) -> list[DataIssu
     for start in range(0, len(described), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(described)))
         earlier = np.arange(rows[-1])
-        correlations = _likeness(described[rows], described[earlier])
+        correlations = _largest_correlations(described[rows], described[earlier])
         excluded = (
             (earlier >= rows[:, np.newaxis])
             | (patients[rows, np.newaxis] == patients[earlier])
@@ -108,7 +108,7 @@ def describe(images: np.ndarray) -> np.ndarray:
     return _of_length_one(vectors)
 
 
-def _likeness(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def _largest_correlations(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """The largest correlation of each row's image, shifted or mirrored, with each column's.
 
     Args:
@@ -141,6 +141,6 @@ def _blurred(image: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def _numbered(values: Sequence) -> np.ndarray:
-    """A number a value, the same for equal ones."""
+    """Numbers the values; equal values get the same number."""
     numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(value, len(numbers)) for value in values])

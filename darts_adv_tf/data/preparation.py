@@ -1,4 +1,4 @@
-"""From an image as it is stored to what the networks see, and back.
+"""From stored images to what the networks see, and back.
 
 Shapes: N images, H and W pixels, C channels, S the side of a training image, K classes.
 """
@@ -19,18 +19,18 @@ NORMALIZATIONS = ("range", "window", "percentile")
 class Preparation:
     """Size and intensities of the training images.
 
-    The loaders use this and the exported model holds it, so both see the same numbers. By default
-    there is no normalization of exposure or contrast, as in the paper.
+    The loader and the exported model both use it, so they see the same numbers. By default,
+    exposure and contrast are not normalized, as in the paper.
 
     Attributes:
         image_size: The side S, in pixels.
-        intensity_maximum: The largest intensity that the stored images can hold; None where their
-            format bounds none.
-        keeps_aspect: Whether images that are not square are padded, with zeros on the right and
-            below, and not stretched. What is padded is background.
+        intensity_maximum: The largest intensity that the stored images can hold; None if their
+            format does not bound it.
+        keeps_aspect: Whether images that are not square are padded with zeros on the right and
+            below, instead of stretched. The padding is background.
         normalization: `range` divides by `intensity_maximum`; `window` maps the two intensities
             of `window` to 0 and 1; `percentile` does so with the two `percentiles` of each
-            channel of each image. The latter two cut off what lies outside.
+            channel of each image. The latter two clip.
         window: Two stored intensities, ascending.
         percentiles: Two numbers from 0 to 100, ascending.
     """
@@ -55,11 +55,11 @@ class Preparation:
         return tf.ensure_shape(padded, (None, side, side, None))
 
     def prepare_labels(self, labels: np.ndarray, priority: Sequence[int]) -> np.ndarray:
-        """Gives each training pixel the class that covers most of its area.
+        """Assigns each training pixel the class that covers most of its area.
 
         Args:
             labels: uint8 (H, W), class indices.
-            priority: All classes but the background, the one that wins a tie first.
+            priority: All foreground classes, the one that wins a tie first.
 
         Returns:
             uint8 (S, S).
@@ -84,7 +84,7 @@ class Preparation:
         return tf.image.resize(scores[:, :inner_height, :inner_width], (height, width))
 
     def stored_intensities(self, images: np.ndarray) -> np.ndarray:
-        """Images of which prepared ones (N, S, S, C) may have come, of the same size."""
+        """Maps prepared images (N, S, S, C) back to stored intensities, at the same size."""
         if self.normalization == "window":
             low, high = self._window_bounds()
             return low + images * (high - low)
@@ -93,7 +93,7 @@ class Preparation:
     def pixel_size(
         self, spacing: tuple[float, float] | None, height: int, width: int
     ) -> tuple[float, float]:
-        """Height and width of a training pixel in mm; nan where the file says nothing."""
+        """Height and width of a training pixel in mm; nan if unknown."""
         if spacing is None:
             return np.nan, np.nan
         inner_height, inner_width = self._inner_size(height, width)
@@ -102,7 +102,7 @@ class Preparation:
     def _inner_size(
         self, height: int | tf.Tensor, width: int | tf.Tensor
     ) -> tuple[int | tf.Tensor, int | tf.Tensor]:
-        """What the image takes up of the square; integers where the image's are."""
+        """The part of the square that the image covers; integers if its size is."""
         side = self.image_size
         if not self.keeps_aspect:
             return side, side

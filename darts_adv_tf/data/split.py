@@ -41,16 +41,16 @@ class Split:
 
 
 def split_at_random(patients: Sequence[str], train_cases: int, seed: int) -> Split:
-    """Draws the training cases, halves them, and leaves the rest for the test.
+    """Draws the training cases at random and halves them; all others are test cases.
 
-    A patient's cases stay together, in each half too. Where they do not fill a half to the case,
-    it has fewer.
+    Cases of one patient stay together, also in the halves. A half that they do not fill exactly
+    has fewer cases.
 
     Args:
         patients: Each case's patient.
         train_cases: Number of training cases; `train` gets the extra one of an odd number.
-        seed: Keys the draw; where each patient has one case, a larger `train_cases` keeps all of
-            a smaller one's cases among the training cases.
+        seed: Seed of the draw. If each patient has one case, a larger `train_cases` keeps the
+            training cases of a smaller one.
 
     Raises:
         ConfigurationError: If there are less than two training cases.
@@ -77,18 +77,18 @@ def split_at_random(patients: Sequence[str], train_cases: int, seed: int) -> Spl
 
 
 def split_into_folds(patients: Sequence[str], num_folds: int, fold: int, seed: int) -> Split:
-    """Takes one of several equal parts for the test, and halves the rest into train and val.
+    """Uses one of several equal folds as the test set, and halves the rest into train and val.
 
-    Over all folds, each case is tested once. A patient's cases stay together.
+    Over all folds, each case is tested once. Cases of one patient stay together.
 
     Args:
         patients: Each case's patient.
-        num_folds: Number of parts.
-        fold: The part that is tested, from 0.
-        seed: Keys the draw of the parts, the same for all folds, and the halves.
+        num_folds: Number of folds.
+        fold: The fold that is the test set, from 0.
+        seed: Seed of the folds, which are the same for all values of `fold`, and of the halves.
 
     Raises:
-        DataError: If there are fewer patients than a part each and two more to halve need.
+        DataError: If there are fewer patients than folds, or too few left to halve.
     """
     groups = _shuffled_groups(patients, range(len(patients)), seed)
     if len(groups) < num_folds:
@@ -103,13 +103,13 @@ def split_into_folds(patients: Sequence[str], num_folds: int, fold: int, seed: i
 
 
 def split_by_source(patients: Sequence[str], folds: Sequence[str], fold: int, seed: int) -> Split:
-    """Takes one fold of the source's own split for the test, and halves the rest.
+    """Uses one fold of the data set's own split as the test set, and halves the rest.
 
     Args:
         patients: Each case's patient.
         folds: Each case's fold, by name.
-        fold: Which of them, in the order of their names, is tested.
-        seed: Keys the halves.
+        fold: Index of the test fold, in the order of their names.
+        seed: Seed of the halves.
 
     Raises:
         ConfigurationError: If the source has no split of its own, or not that many folds.
@@ -143,7 +143,7 @@ def read_cases_csv(path: str | Path, dataset: Dataset) -> Split:
     """Reads what `write_cases_csv` wrote, for the same data set.
 
     Raises:
-        DataError: If the file cannot be read, breaks its form, or does not list each case of the
+        DataError: If the file cannot be read, is malformed, or does not list each case of the
             data set once.
     """
     listed = ListedCases.read(path)
@@ -160,13 +160,13 @@ def read_cases_csv(path: str | Path, dataset: Dataset) -> Split:
 
 @dataclasses.dataclass(frozen=True)
 class ListedCases:
-    """A table of cases: the user's own split (`--cases`), or that of a run.
+    """A table of cases: a user's own split (`--cases`), or that of a run.
 
-    Its columns are case and split, and patient where the user knows better than the source whose
-    case it is. Cases that are not listed take no part.
+    Its columns are case, split and optionally patient, which overrides the data set's patients.
+    Cases that are not listed are left out.
 
     Attributes:
-        path: Where it was read.
+        path: Path of the table.
         parts: train, val or test, by case.
         patients: By case; empty without that column.
     """
@@ -180,7 +180,7 @@ class ListedCases:
         """Reads a table.
 
         Raises:
-            DataError: If the file cannot be read, or breaks its form.
+            DataError: If the file cannot be read or is malformed.
         """
         try:
             with open(path, newline="", encoding="utf-8-sig") as file:
@@ -201,7 +201,7 @@ class ListedCases:
         return cls(Path(path), parts, patients)
 
     def require_known(self, cases: Sequence[str]) -> None:
-        """Refuses cases that the data set does not hold.
+        """Rejects cases that the data set does not hold.
 
         Raises:
             DataError: There is such a case.
@@ -220,8 +220,8 @@ class ListedCases:
 
         Args:
             dataset: The listed cases.
-            seed: Halves the training cases by patient where no case is listed as val; None
-                leaves them as listed.
+            seed: Seed for halving the training cases by patient if no case is listed as val;
+                None keeps them as listed.
         """
         places: dict[str, list[int]] = {part: [] for part in PARTS}
         for index, case in enumerate(dataset.cases):
@@ -241,7 +241,7 @@ def _shuffled_groups(patients: Sequence[str], cases: Sequence[int], seed: int) -
 
 
 def _fill(groups: list[list[int]], size: int) -> tuple[list[int], list[list[int]]]:
-    """Takes groups in turn as long as they fit; returns their cases, and the groups left."""
+    """Takes groups in turn as long as they fit; returns their cases, and the other groups."""
     taken: list[int] = []
     left: list[list[int]] = []
     for group in groups:

@@ -36,7 +36,7 @@ from darts_adv_tf.terminal.progress import Progress
 
 TABLE_FILE = "predictions.csv"
 CONTENTS = {
-    TABLE_FILE: "areas, cardiothoracic ratios, and what was skipped",
+    TABLE_FILE: "areas by class, and what was skipped",
     "labels": "the class index of each pixel, at the original size",
     "overlays": "the organs' contours over the images",
     "segmentations": "DICOM Segmentation objects",
@@ -181,7 +181,9 @@ def _table(rows: Sequence[Row], class_names: Sequence[str]) -> str:
     columns += ["pixel_width_mm", "pixel_height_mm"]
     for unit in ("pixels", "mm2", "fraction"):
         columns += [f"{unit}_{name}" for name in class_names]
-    writer.writerow([*columns, "cardiothoracic_ratio", "problem"])
+    has_ratio = has_cardiothoracic_ratio(class_names)
+    columns += ["cardiothoracic_ratio"] if has_ratio else []
+    writer.writerow([*columns, "problem"])
     for row in rows:
         cells = [
             printable(row.file),
@@ -190,7 +192,7 @@ def _table(rows: Sequence[Row], class_names: Sequence[str]) -> str:
             *(("", "") if row.size is None else reversed(row.size)),
             *(("", "") if row.spacing is None else map(_number, reversed(row.spacing))),
             *_areas(row, len(class_names)),
-            "" if np.isnan(row.ratio) else _fraction(row.ratio),
+            *(("" if np.isnan(row.ratio) else _fraction(row.ratio),) if has_ratio else ()),
             row.problem or "",
         ]
         writer.writerow(cells)

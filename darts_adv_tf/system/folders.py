@@ -38,7 +38,7 @@ def folders_below(folder: Path) -> Iterator[Path]:
     """Yields a folder and all folders inside it, parents first, otherwise sorted.
 
     Links to folders are followed, but each folder is visited once, so that circular links end.
-    Hidden folders are passed over, and so is what macOS adds to archives.
+    Hidden folders and __MACOSX, which macOS adds to archives, are skipped.
 
     Raises:
         DataError: A folder cannot be read.

@@ -111,7 +111,7 @@ def test_pixels_outside_an_organ_are_counted(seams):
     seams[0, 60, 60:63] = True
     found = kinds(seams, NAMES)
     assert list(found) == ["stray"]
-    assert found["stray"].message == "left_lung lies in 2 parts, 3 pixels outside the largest"
+    assert found["stray"].message == "left_lung is in 2 parts, 3 pixels outside the largest"
     assert not found["stray"].is_fatal
 
 

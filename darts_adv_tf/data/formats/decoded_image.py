@@ -1,4 +1,4 @@
-"""What every decoder returns, whatever the file was.
+"""The decoded image that every decoder returns.
 
 Shapes: H, W pixels, C channels.
 """
@@ -13,7 +13,7 @@ from darts_adv_tf.system.errors import DataError
 MAXIMUM_VALUES = 2**26
 """Pixels times channels that an image may have: 8,192 x 8,192 in grey, a quarter GiB as float32.
 
-A header can claim any size; what is above this is refused before memory is taken for it.
+A header can claim any size; larger ones are rejected before memory is allocated.
 """
 
 
@@ -23,9 +23,9 @@ class DecodedImage:
 
     Attributes:
         pixels: (H, W, C), uint8, uint16 or float32, all finite.
-        intensity_maximum: The largest intensity that the format can hold, such as 255; None where
-            the file does not bound its intensities, as floating-point files do not.
-        spacing: Height and width of a pixel in mm; None where the file does not say.
+        intensity_maximum: The largest intensity that the format can hold, such as 255; None if
+            the format does not bound intensities, as for floating-point files.
+        spacing: Height and width of a pixel in mm; None if unknown.
     """
 
     pixels: np.ndarray
@@ -34,7 +34,7 @@ class DecodedImage:
 
 
 def check_size(height: int, width: int, num_channels: int, path: str | Path) -> None:
-    """Refuses a size that no medical image has, before anything is allocated for it.
+    """Rejects a size that no medical image has, before anything is allocated for it.
 
     Raises:
         DataError: A side is zero, or there are more than `MAXIMUM_VALUES` values.
@@ -54,7 +54,7 @@ def make_image(
     intensity_maximum: float | None = None,
     spacing: tuple[float, float] | None = None,
 ) -> DecodedImage:
-    """Makes an image of decoded values: 8 and 16 bits stay, all other numbers become float32.
+    """Makes an image of decoded values: uint8 and uint16 stay, all others become float32.
 
     Args:
         values: (H, W) or (H, W, C), real numbers.

@@ -1,4 +1,4 @@
-"""The contents of compressed volumes, inflated once for all of their slices."""
+"""A cache of inflated volumes, so that each is inflated once for all of its slices."""
 
 import os
 import threading
@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 KEPT_BYTES = 2**30
-"""All kept volumes together: six chest CTs of 300 slices in 16 bits."""
+"""Of all volumes in the cache: six chest CTs of 300 slices in 16 bits."""
 LARGEST_KEPT_BYTES = 2**29
 
 
 class InflatedFiles:
-    """The contents of the files read last, up to `KEPT_BYTES`.
+    """The contents of the most recently read files, up to `KEPT_BYTES`.
 
-    A slice can be read only from a whole inflated file, checksum included; a volume read slice by
-    slice would be inflated once for each. Files are known by path, size and time of change.
+    A slice can only be read from a whole inflated file, including its checksum, so a volume read
+    slice by slice would be inflated once per slice. Files are identified by path, size and time of
+    change.
     """
 
     def __init__(self):
@@ -23,10 +24,10 @@ class InflatedFiles:
         self._lock = threading.Lock()
 
     def content(self, path: str | Path, inflate: Callable[[], bytes]) -> bytes:
-        """What a file holds, by `inflate` where it is not kept; whatever that raises passes."""
+        """Returns the content of a file, calling `inflate` if it is not cached."""
         status = os.stat(path)
         key = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
-        # One at a time: threads that read slices of one volume would all inflate it.
+        # Locked: threads that read slices of one volume would otherwise all inflate it.
         with self._lock:
             if key not in self._contents:
                 self._contents[key] = inflate()
@@ -37,6 +38,6 @@ class InflatedFiles:
             return content
 
     def forget(self) -> None:
-        """Gives the memory back."""
+        """Frees the memory."""
         with self._lock:
             self._contents.clear()

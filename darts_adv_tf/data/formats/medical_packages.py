@@ -1,4 +1,4 @@
-"""The packages for DICOM and NIfTI, which only those need who have such files."""
+"""Imports the optional packages for DICOM and NIfTI."""
 
 import importlib
 import logging
@@ -11,8 +11,8 @@ from darts_adv_tf.system.errors import ConfigurationError
 def import_medical(name: str) -> ModuleType:
     """Imports a module of `requirements-medical.txt`, and keeps it from writing to the terminal.
 
-    These packages comment on every unusual file in warnings and logs, beside the exception. What
-    matters of that is in the `DataError`, so their commentary is switched off.
+    These packages log and warn about every unusual file, besides raising exceptions. What matters
+    is in the `DataError`, so their messages are switched off.
 
     Raises:
         ConfigurationError: It is not installed.

@@ -33,7 +33,7 @@ so this bounds the time.
 """
 
 INFLATED_FILES = InflatedFiles()
-"""Of this process; `forget` them once all slices are read."""
+"""The cache of this process; call `forget` once all slices are read."""
 
 _HEADER_BYTES = {348: "Nifti1Header", 540: "Nifti2Header"}
 _CHUNK = 2**20
@@ -79,7 +79,7 @@ class _Volume:
 
 
 def num_slices(path: str | Path) -> int:
-    """The number of axial slices, from the header alone; 1 for a 2-D file.
+    """Returns the number of axial slices, read from the header only; 1 for a 2-D file.
 
     Raises:
         DataError: As `read_nifti`.
@@ -161,7 +161,7 @@ def _scale(values: np.ndarray, volume: _Volume) -> np.ndarray:
 
 @contextlib.contextmanager
 def _open(path: str | Path) -> Iterator[tuple[io.BufferedIOBase, bool]]:
-    """Opens a file and, where it is compressed, inflates it on reading; whether it is, too."""
+    """Opens a file, inflating it on reading if it is compressed; also yields whether it is."""
     import_medical("nibabel")
     with open_to_decode(path, "a NIfTI image", MAXIMUM_VOLUME_BYTES) as stream:
         compressed = stream.read(2) == b"\x1f\x8b"
@@ -299,7 +299,7 @@ def _read_slice(path: str | Path, slice_index: int) -> tuple[_Volume, np.ndarray
 
 
 def _take(stream: io.BufferedIOBase, volume: _Volume, index: int) -> np.ndarray:
-    """Reads plane by plane, so that memory holds a plane beside the slice, and no volume.
+    """Reads plane by plane, so that memory holds one plane and the slice, never the volume.
 
     Returns:
         (H, W, C), in the machine's byte order.
@@ -338,7 +338,7 @@ def _inflate(stream: io.BufferedIOBase, end: int) -> bytes:
 
 
 def _read_to_the_end(stream: io.BufferedIOBase) -> None:
-    """Reads what is left of a compressed file: its checksum comes last."""
+    """Reads the rest of a compressed file, so that its checksum at the end is verified."""
     num_left = _MAXIMUM_TRAILING
     while content := stream.read(_CHUNK):
         num_left -= len(content)

@@ -43,11 +43,11 @@ _LARGEST_EXACT_FLOAT = 2**24
 
 @dataclasses.dataclass(frozen=True)
 class _Loaded:
-    """A file that Pillow has decoded whole.
+    """A file that Pillow has decoded completely.
 
     Attributes:
         image: The one page.
-        raw_mode: How its pixels are packed in the file, such as "RGB;16B", in Pillow's words.
+        raw_mode: Pillow's name for how the pixels are packed in the file, such as "RGB;16B".
         orientation: The EXIF orientation, 1 for upright; already applied to `image`.
         content: The whole file.
     """
@@ -181,7 +181,7 @@ def _load(content: bytes, path: str | Path) -> _Loaded:
 
 
 def _silence_pillow() -> None:
-    """Keeps from the terminal what Pillow raises anyway, or what is about metadata."""
+    """Silences what Pillow logs: it also raises it, or it is about metadata."""
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
     # Appended, so that whoever turns warnings into errors still gets them.
     warnings.filterwarnings("ignore", module=r"PIL(\.|$)", append=True)

@@ -1,4 +1,4 @@
-"""One way to read an image of any format: the file's content says which it is."""
+"""One way to read an image of any format: its content decides which."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ from darts_adv_tf.system.errors import DataError
 JSRT_SUFFIXES = (".img",)
 
 IMAGE_SUFFIXES = (*RASTER_SUFFIXES, *DICOM_SUFFIXES, *NIFTI_SUFFIXES, *JSRT_SUFFIXES)
-"""Endings of names, in lower case, under which images are looked for in folders."""
+"""Suffixes of image files in folders, in lower case."""
 
 _RASTER_HEADS = (
     b"\x89PNG\r\n\x1a\n",
@@ -37,26 +37,26 @@ _HEAD_BYTES = 132
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file's name ends as those of images do."""
+    """Whether a file name has the suffix of an image."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def read_image(path: str | Path) -> DecodedImage:
     """Decodes an image of any format.
 
-    DICOM and the raster formats are known by their first bytes, under whatever name; NIfTI, raw
-    images of JSRT and DICOM files without a beginning of their own by the name's ending.
+    DICOM and the raster formats are recognized by their first bytes, whatever the name; NIfTI, raw
+    JSRT images and DICOM files without a preamble by the suffix.
 
     Raises:
         DataError: The file cannot be read, is of no known format, is damaged, or is a volume of
-            several slices, of which `nifti.read_nifti` takes one.
+            several slices; use `nifti.read_nifti` for one of them.
         ConfigurationError: The package for the format is not installed.
     """
     name = os.fsdecode(path).lower()
     with open_to_decode(path, "an image", MAXIMUM_VOLUME_BYTES) as stream:
         head = stream.read(_HEAD_BYTES)
         num_bytes = os.fstat(stream.fileno()).st_size
-    # First, since what comes before the mark of DICOM may be the head of a TIFF.
+    # DICOM first: its preamble may be the head of a TIFF file.
     if head.endswith(b"DICM") and len(head) == _HEAD_BYTES:
         return read_dicom(path)
     if name.endswith(JSRT_SUFFIXES) and num_bytes == JSRT_BYTES:

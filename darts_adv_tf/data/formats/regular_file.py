@@ -1,4 +1,4 @@
-"""Opening a file that may be anything, and turning every failure to decode it into one error."""
+"""Opens files of any content, and turns every failure to decode one into a DataError."""
 
 import contextlib
 import io
@@ -22,15 +22,15 @@ _LONGEST_CAUSE = 300
 def open_to_decode(
     path: str | Path, kind: str, maximum_bytes: int = MAXIMUM_BYTES
 ) -> Iterator[io.BufferedReader]:
-    """Opens a file; whatever goes wrong with it until the end of the block is a `DataError`.
+    """Opens a file; any error up to the end of the block becomes a `DataError`.
 
-    Libraries that decode images raise nearly every exception there is on damaged files:
-    struct.error, KeyError, RecursionError and MemoryError among them. So all of them are taken
-    here, and kept as the cause of the error that is raised instead. Errors of our own pass.
+    Libraries that decode images raise nearly every kind of exception on damaged files, including
+    struct.error, KeyError, RecursionError and MemoryError. All of them are caught here and kept as
+    the cause of the `DataError`. A `UserError` passes.
 
     Args:
         path: The file.
-        kind: What the block takes the file for, such as "a PNG image".
+        kind: What the file is decoded as, such as "a PNG image".
         maximum_bytes: The largest file to open.
 
     Raises:
@@ -38,7 +38,7 @@ def open_to_decode(
             so on), is empty or too large, or the block raised an exception that is no `UserError`.
     """
     try:
-        # Asked before it is opened: opening a pipe waits until somebody writes into it.
+        # Checked before opening: opening a pipe blocks until somebody writes into it.
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             raise DataError(
@@ -91,7 +91,7 @@ def _kind_of(mode: int) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """One line, however much of the file a library put into its message."""
+    """Returns one short line, however long the library's message is."""
     message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     message = " ".join(message.split())
     if len(message) > _LONGEST_CAUSE:

@@ -18,7 +18,7 @@ DOMAINS = ("uniform", "mixed")
 INTENSITY_MAXIMUM = 255.0
 
 _WEAKENING = 0.18
-"""Of the rays, in 1/cm of water."""
+"""Attenuation of the rays, in 1/cm of water."""
 
 _LETTERS = {
     "L": [[(0.0, 0.0), (0.0, 1.0), (0.6, 1.0)]],

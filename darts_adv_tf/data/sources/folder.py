@@ -14,7 +14,7 @@ from darts_adv_tf.system.folders import folders_below, is_folder, list_folder
 
 
 def require_folders(folders: Sequence[Path], rule: str, remedy: str) -> None:
-    """Refuses a data set that lacks one of its folders.
+    """Rejects a data set that lacks one of its folders.
 
     Raises:
         DataError: One is missing.
@@ -27,7 +27,7 @@ def require_folders(folders: Sequence[Path], rule: str, remedy: str) -> None:
 def files_by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     """The files of a folder with one of the suffixes, by name without it, sorted by name.
 
-    Hidden files are passed over, such as macOS leaves beside each file of an archive.
+    Hidden files, which macOS adds to archives, are ignored.
 
     Args:
         folder: Looked into without its subfolders.
@@ -56,7 +56,7 @@ def files_by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
 def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """The files with one of the suffixes in a folder and in all folders below it, sorted.
 
-    Hidden files are passed over.
+    Hidden files are ignored.
 
     Raises:
         DataError: A folder cannot be read, or a name is not valid UTF-8.
@@ -70,7 +70,7 @@ def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 
 def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
-    """A file's name without its suffix; None of a hidden file, or one with another suffix."""
+    """Returns a file name without its suffix; None for hidden files and other suffixes."""
     small = name.lower()
     suffix = next((suffix for suffix in suffixes if small.endswith(suffix)), None)
     if suffix is None or name.startswith("."):
@@ -103,7 +103,7 @@ def left_out(names: Sequence[str], what: str) -> tuple[DataIssue, ...]:
     """One issue for all cases that are left out for the same reason; none if there is no such case.
 
     Args:
-        names: The cases, the first of which is told by name.
+        names: The cases; the message names the first.
         what: What is left out, such as `an image without a mask`.
     """
     if not names:

@@ -174,7 +174,7 @@ def join_channels(decoded_images: list[DecodedImage], paths: tuple[Path, ...]) -
         if decoded.pixels.shape[:2] != first.pixels.shape[:2]:
             raise DataError(
                 "The channels of a case must have the same size.",
-                received="{1}x{0} beside {3}x{2} (width x height)".format(
+                received="{1}x{0} and {3}x{2} (width x height)".format(
                     *decoded.pixels.shape[:2], *first.pixels.shape[:2]
                 ),
                 file=path,

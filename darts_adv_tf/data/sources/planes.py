@@ -34,7 +34,7 @@ def find_planes(name: str, files: Sequence[Path]) -> list[tuple[str, int]]:
         if count != counts[0]:
             raise DataError(
                 "The channels and masks of a volume must have the same number of slices.",
-                received=f"{count} beside {counts[0]}",
+                received=f"{count} slices, {counts[0]} in {files[0].name}",
                 file=path,
                 remedy="Correct the file, or remove the case from the data set.",
             )
@@ -74,7 +74,7 @@ def read_masks(
         if mask.shape != shape:
             raise SizeMismatch(
                 "A mask must be as large as its image.",
-                received="{1}x{0} beside {3}x{2} (width x height)".format(*mask.shape, *shape),
+                received="mask {1}x{0}, image {3}x{2} (width x height)".format(*mask.shape, *shape),
                 file=path,
                 remedy="Resize the mask to its image, or remove the case from the data set.",
             )

@@ -1,5 +1,4 @@
-"""How good a segmentation is: its overlap with the truth, the distance of their surfaces, and the
-cardiothoracic ratio that is read from it."""
+"""Metrics of a segmentation: overlap, surface distances and cardiothoracic ratio."""
 
 from darts_adv_tf.evaluation.metrics.overlap import (
     confusion_matrix,

@@ -1,4 +1,4 @@
-"""The cardiothoracic ratio: how wide the heart is for the chest that it lies in.
+"""The cardiothoracic ratio: the width of the heart relative to that of the chest.
 
 The largest horizontal extent of the heart over that of both lungs together, each from the
 leftmost to the rightmost pixel column that it touches, in whichever rows. As a ratio of two
@@ -57,7 +57,7 @@ def compare_ratios(ratios: np.ndarray, references: np.ndarray) -> dict[str, Any]
 
     Returns:
         mean_absolute_error and correlation (Pearson's; None where it is not defined) over the
-        num_cases cases that have both; num_missing, the cases that have a reference alone.
+        num_cases cases that have both; num_missing, the cases that only have a reference.
     """
     listed = ~np.isnan(references)
     both = listed & ~np.isnan(ratios)

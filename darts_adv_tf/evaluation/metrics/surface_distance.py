@@ -1,4 +1,4 @@
-"""How far the surfaces of predicted and true segmentations lie apart.
+"""Distances between the surfaces of predicted and true segmentations.
 
 Shapes: N cases, H and W pixels, K classes, of which class 0 is the background.
 
@@ -6,10 +6,10 @@ The surface of a mask is its pixels that have one of their four neighbours outsi
 lies beyond the image's border is outside. Distances are Euclidean, between the centres of
 pixels.
 
-Empty masks are counted, never dropped: where just one of truth and prediction is empty, each
-surface pixel of the other counts as one image diagonal away, which no distance between two
-pixels exceeds. Where both are empty nothing is wrong and there is no surface: nan, which means
-leave out, as with the overlap of such a class.
+Empty masks are counted, never dropped: if only one of truth and prediction is empty, each surface
+pixel of the other counts as one image diagonal away, which no distance between two pixels
+exceeds. If both are empty, nothing is wrong and there is no surface: nan, which means leave out,
+as with the overlap of such a class.
 """
 
 import dataclasses
@@ -45,13 +45,13 @@ def surface_distances(
         if mask.ndim != 2 or mask.dtype != bool or mask.shape != true.shape:
             raise ValueError(
                 "Both masks must be bool (H, W), of the same shape. "
-                f"Received: {name} {mask.dtype} {mask.shape} beside {true.shape}"
+                f"Received: {name} {mask.dtype} {mask.shape}, true {true.shape}"
             )
     if len(spacing) != 2 or not all(0 < length < math.inf for length in spacing):
         raise ValueError(
             f"spacing must be the height and the width of a pixel. Received: spacing={spacing}"
         )
-    # No surface pixel lies elsewhere, so the transform needs to know no other pixel.
+    # No surface pixel is outside this box, so the distance transform can be limited to it.
     found = find_objects((true | predicted).astype(np.int8))
     if not found:
         return np.empty(0), np.empty(0)
@@ -69,7 +69,7 @@ def hd95(true: np.ndarray, predicted: np.ndarray, spacing: Sequence[float] = (1.
     The larger of the two directed 95th percentiles, as in Metrics Reloaded: max(P95 of the
     distances from the true surface, P95 of those from the predicted one), percentiles
     interpolated linearly. MedPy takes one percentile of both directions' distances together
-    instead, which forgives a small surface that lies wrong beside a large one.
+    instead, which hides a small misplaced surface next to a large one.
 
     Args:
         true, predicted: bool (H, W).

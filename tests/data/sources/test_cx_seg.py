@@ -109,7 +109,7 @@ def test_a_heart_swapped_with_a_lung_is_put_right_and_told(folder, lung):
     dataset = load_folder(folder)
     np.testing.assert_array_equal(dataset.labels, expected)
     organ = CHEST_ORGANS[lung]
-    assert lines(dataset) == [f"b: the masks of {organ} and heart were swapped, put right"]
+    assert lines(dataset) == [f"b: the masks of {organ} and heart were swapped, corrected"]
 
 
 def test_a_mirrored_image_is_told_and_left_alone(folder):
@@ -119,7 +119,7 @@ def test_a_mirrored_image_is_told_and_left_alone(folder):
     dataset = load_folder(folder)
     np.testing.assert_array_equal(dataset.labels[0], mirrored)
     (line,) = lines(dataset)
-    assert "a: left_lung lies on the viewer's left" in line
+    assert "a: left_lung is on the viewer's left" in line
 
 
 def test_organs_in_an_unusual_place_are_told_and_left_alone(folder):
@@ -244,7 +244,7 @@ def test_the_release_of_cx_seg_loads_with_its_known_faults():
     swaps = [str(issue) for issue in dataset.issues if issue.kind == "swapped"]
     assert swaps == [
         "1.2.410.200048.10757.20170517111459: the masks of left_lung and heart were swapped, "
-        "put right"
+        "corrected"
     ]
     overlaps = [issue for issue in dataset.issues if issue.kind == "overlap"]
     assert len(overlaps) == len(dataset.issues) - len(swaps) == 10

@@ -96,7 +96,7 @@ def test_volumes_become_slices_of_one_patient(tmp_path):
     assert dataset.patients == ("liver_1",) * 4
     write_nifti(tmp_path / "labelsTr" / "liver_1.nii.gz", values[:3])
     path = tmp_path / "labelsTr" / "liver_1.nii.gz"
-    assert_broken(find_nnunet(tmp_path), "liver_1", path, "3 beside 4")
+    assert_broken(find_nnunet(tmp_path), "liver_1", path, "3 slices, 4 in ")
 
 
 def test_images_without_labels_are_left_out_and_test_images_are_not_looked_at(tmp_path):
@@ -143,7 +143,7 @@ def test_channels_of_two_sizes_are_refused(tmp_path):
     write_nnunet(tmp_path, 1)
     path = tmp_path / "imagesTr" / "case_000_0002.png"
     write_png(path, np.zeros((32, 16), np.uint8))
-    assert_refused(find_nnunet(tmp_path).cases[0].read, path, "16x32 beside 64x64")
+    assert_refused(find_nnunet(tmp_path).cases[0].read, path, "16x32 and 64x64")
 
 
 @pytest.mark.parametrize(

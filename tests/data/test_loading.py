@@ -210,7 +210,7 @@ def test_masks_of_two_sizes_are_no_unreadable_file(tmp_path):
     (reading,) = read_cases(collect(case), Preparation(SIZE, 255))
     (issue,) = reading.issues
     assert (issue.kind, issue.is_fatal) == ("size_mismatch", True)
-    assert "mask 15x15, image 16x16" in issue.message and "lower.png" in issue.message
+    assert "15x15, expected 16x16" in issue.message and "lower.png" in issue.message
 
 
 def test_what_preparing_loses_is_heeded():

@@ -74,7 +74,7 @@ def read_masks(
         if mask.shape != shape:
             raise SizeMismatch(
                 "A mask must be as large as its image.",
-                received="mask {1}x{0}, image {3}x{2} (width x height)".format(*mask.shape, *shape),
+                received="{1}x{0}, expected {3}x{2} (width x height)".format(*mask.shape, *shape),
                 file=path,
                 remedy="Resize the mask to its image, or remove the case from the data set.",
             )

@@ -127,7 +127,7 @@ def test_organs_in_an_unusual_place_are_told_and_left_alone(folder):
     write_case(folder, "a", draw_case(SIZE, 0, 0)[0], make_masks(labels))
     dataset = load_folder(folder)
     np.testing.assert_array_equal(dataset.labels[0], labels)
-    assert "a: the organs lie unlike" in lines(dataset)[0]
+    assert "a: the organs are not placed as" in lines(dataset)[0]
 
 
 def test_an_overlap_goes_to_the_heart_and_is_told(folder):
@@ -214,13 +214,13 @@ def test_all_images_without_masks_are_named_before_any_is_read(folder, monkeypat
 def test_masks_of_two_sizes_are_refused(folder):
     path = folder / "mask" / "heart" / "b.png"
     write_png(path, np.zeros((32, 48), np.uint8))
-    assert_refused(folder, path, "48x32 beside 64x64")
+    assert_refused(folder, path, "48x32, expected 64x64")
 
 
 def test_masks_of_another_size_than_the_image_are_refused(folder):
     write_png(folder / "png" / "b.png", np.zeros((32, 48), np.uint8))
     first = folder / "mask" / "left_lung" / "b.png"
-    assert_refused(folder, first, "64x64 beside 48x32")
+    assert_refused(folder, first, "64x64, expected 48x32")
 
 
 def test_an_empty_mask_is_refused(folder):

@@ -292,6 +292,19 @@ class AdversarialGame:
         real_masks = self.real_masks(batch.labels, fake_masks.dtype)
         return self.discriminator_loss(phi, alpha, batch.images, real_masks, fake_masks)
 
+    def architecture_gradient_scale(self, kind: ArchitectureObjective, unroll_rate: float) -> float:
+        """Returns the known factor in the gradient of J_val with respect to alpha.
+
+        Alpha's Adam is given the gradient without it. Adam is blind to such factors but for its
+        epsilon, and that of the segmentation loss, eta lambda_adv, is below it with the paper's
+        values.
+
+        Args:
+            kind: See `architecture_objective`.
+            unroll_rate: eta of Eq. 9.
+        """
+        return unroll_rate * self.adversarial_weight if kind == "segmentation" else 1.0
+
     def discriminator_loss(self, phi, alpha, images, real_masks, fake_masks) -> tf.Tensor:
         """Eq. 2, a scalar."""
         real_logits = self.discriminate(phi, alpha, images, real_masks)

@@ -83,7 +83,7 @@ class AdversarialLoss:
     threshold: float = 0.0
 
     def discriminator(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-        """Eq. 2, and on validation cases the objective of alpha, Eq. 8: (N,)."""
+        """Eq. 2, and on validation cases J_val of Eq. 8, which alpha descends: (N,)."""
         return self.real(real_logits) + self.fake(fake_logits)
 
 
@@ -94,7 +94,10 @@ GAN = AdversarialLoss(
     fake=tf.math.softplus,
     generator=lambda z: tf.math.softplus(-z),
 )
-"""Eqs. 1, 2 and 8 of the paper; 2 ln 2 for a discriminator that cannot tell."""
+"""Eqs. 1, 2 and 8 of the paper (Goodfellow et al., NeurIPS 2014).
+
+J_val is 2 ln 2 where D cannot tell, and 0 where it tells all masks with certainty.
+"""
 
 LSGAN = AdversarialLoss(
     real=lambda z: (z - 1) ** 2 / 2,
@@ -102,13 +105,20 @@ LSGAN = AdversarialLoss(
     generator=lambda z: (z - 1) ** 2 / 2,
     threshold=0.5,
 )
-"""Least squares: 1 for real, 0 for fake (Mao et al., ICCV 2017, Eq. 9); 1/4 where D cannot tell."""
+"""Least squares: 1 for real, 0 for fake (Mao et al., ICCV 2017, Eq. 9).
+
+J_val is 1/4 where D cannot tell, and 0 where it gives each mask its number.
+"""
 
 HINGE = AdversarialLoss(
     real=lambda z: tf.nn.relu(1 - z),
     fake=lambda z: tf.nn.relu(1 + z),
     generator=lambda z: -z,
 )
-"""Lim and Ye 2017; Miyato et al., ICLR 2018, Eqs. 16 and 17; 2 where D cannot tell."""
+"""Hinge with a margin of 1 (Lim and Ye, 2017; Miyato et al., ICLR 2018, Eqs. 16 and 17).
+
+J_val is 2 where D cannot tell. It is 0, and its gradient with respect to alpha vanishes, where D
+judges every validation mask rightly and with the margin. The segmenter's term has no lower bound.
+"""
 
 ADVERSARIAL_LOSSES = {"gan": GAN, "lsgan": LSGAN, "hinge": HINGE}

@@ -48,8 +48,8 @@ class CollapseWatch:
       alpha's mean entropy is less than `entropy_change` nats below its start. What is derived is
       then little more than the noise that alpha started from.
     - `accuracy/one`: The discriminator's accuracy is within `accuracy_margin` of 1. The segmenter's
-      gradient vanishes or, with -log g as here, becomes unstable (Arjovsky and Bottou, ICLR 2017,
-      Theorems 2.4 and 2.6); Eq. 8 is near its minimum, so that alpha's gradient vanishes too.
+      gradient vanishes or, with the -log g of `gan`, becomes unstable (Arjovsky and Bottou, ICLR
+      2017, Theorems 2.4 and 2.6); Eq. 8 is near its minimum, so that alpha's gradient vanishes too.
     - `accuracy/half`: It is within `accuracy_margin` of 1/2: the discriminator guesses, and nobody
       learns from it.
     - `val_iou`: At two evaluations in a row the mean IoU on the validation cases is `iou_fall` or

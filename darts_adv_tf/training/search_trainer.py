@@ -1,8 +1,12 @@
 """The search: Alg. 1 of the paper."""
 
+from collections.abc import Sequence
+
+import keras
 import tensorflow as tf
 
 from darts_adv_tf.adversarial.architecture_gradient import (
+    ArchitectureGradient,
     ArchitectureGradientMode,
     architecture_gradient,
     no_tangent,
@@ -122,8 +126,8 @@ class SearchTrainer(AdversarialTrainer):
         metrics |= metrics_of_players
         finite = are_finite(metrics)
         self._move_players(*gradients, only_if=finite)
-        # Whether the players can follow shows only at the new alpha.
-        _put_back(of_alpha, before, unless=finite)
+        # Roll alpha back if the step of theta and phi at the new alpha is not finite.
+        _restore_unless(finite, of_alpha, before)
         return metrics
 
     def _try_tangent(self, batch: BatchArrays):
@@ -143,26 +147,45 @@ class SearchTrainer(AdversarialTrainer):
                 "some operation has none, or a wrong one, in TensorFlow"
             )
 
-    def architecture_gradient(self, mode: ArchitectureGradientMode, train_batch, val_batch):
+    def architecture_gradient(
+        self, mode: ArchitectureGradientMode, train_batch: Batch, val_batch: Batch
+    ) -> ArchitectureGradient:
         """The gradient at the present weights; see `architecture_gradient`."""
         return self._gradient(mode, self._players(), train_batch, val_batch)
 
-    def _gradient(self, mode, players, train_batch, val_batch, segmenter_pass=None):
-        alpha, rate = weights(self.architecture), self.unroll_rate
+    def _gradient(
+        self,
+        mode: ArchitectureGradientMode,
+        players: tuple[Tensors, Tensors],
+        train_batch: Batch,
+        val_batch: Batch,
+        segmenter_pass: SegmenterPass | None = None,
+    ) -> ArchitectureGradient:
+        theta, phi = players
         return architecture_gradient(
             mode,
             self.game,
-            *players,
-            *(alpha, train_batch, val_batch, rate, segmenter_pass, self.objective),
+            theta,
+            phi,
+            weights(self.architecture),
+            train_batch,
+            val_batch,
+            self.unroll_rate,
+            segmenter_pass,
+            self.objective,
         )
 
-    def _update_architecture(self, players, train_batch, val_batch, segmenter_pass=None) -> Metrics:
+    def _update_architecture(
+        self,
+        players: tuple[Tensors, Tensors],
+        train_batch: Batch,
+        val_batch: Batch,
+        segmenter_pass: SegmenterPass | None = None,
+    ) -> Metrics:
         result = self._gradient(self.gradient_mode, players, train_batch, val_batch, segmenter_pass)
         gradient, norm = self._sum_up(result.gradient)
-        if self.objective == "segmentation":
-            # In proportion to eta and to lambda_adv, and with the paper's below the epsilon that
-            # Adam adds to its denominator. Otherwise Adam is blind to such factors.
-            scale = self.unroll_rate * self.game.adversarial_weight
+        scale = self.game.architecture_gradient_scale(self.objective, self.unroll_rate)
+        if scale != 1:
             gradient = [each / scale for each in gradient]
         self._apply(self.architecture_optimizer, gradient, self.architecture.trainable_variables)
         metrics = {
@@ -195,7 +218,7 @@ class SearchTrainer(AdversarialTrainer):
         }
 
 
-def _put_back(variables, before: Tensors, unless: tf.Tensor):
-    """Gives variables the values of before, unless a scalar bool says that they keep theirs."""
+def _restore_unless(kept: tf.Tensor, variables: Sequence[keras.Variable], before: Tensors) -> None:
+    """Gives variables their values of before, unless a scalar bool says that they keep the new."""
     for variable, value in zip(variables, before, strict=True):
-        assign_here(variable, tf.where(unless, variable.value, value))
+        assign_here(variable, tf.where(kept, variable.value, value))

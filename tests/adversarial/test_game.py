@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from darts_adv_tf.adversarial.architecture_gradient import architecture_gradient
 from darts_adv_tf.adversarial.game import Batch, SegmenterPass
+from darts_adv_tf.adversarial.losses import ADVERSARIAL_LOSSES, SEGMENTATION_LOSSES
 from tests.adversarial.tiny_players import (
     CLASSES,
     adversarial_term,
@@ -166,9 +168,20 @@ def test_the_discriminator_sees_images_beside_masks_where_asked():
     assert np.abs(of_images).min() > 0
 
 
-def test_replicas_shares_add_up_to_the_global_batch():
+@pytest.mark.parametrize(
+    ("segmentation", "adversarial"),
+    [
+        ("cross_entropy", "gan"),
+        ("dice", "lsgan"),
+        ("dice_cross_entropy", "hinge"),
+        ("focal", "gan"),
+    ],
+)
+def test_replicas_shares_add_up_to_the_global_batch(segmentation, adversarial):
     batch, alpha = tiny_batch(num_cases=4), tiny_alpha()
     game = tiny_game(WEIGHT, global_batch_size=4)
+    game.segmentation_loss = SEGMENTATION_LOSSES[segmentation]
+    game.adversarial_loss = ADVERSARIAL_LOSSES[adversarial]
     theta, phi = players(game)
     whole = game.training_gradients(theta, phi, alpha, batch)
     shares = [
@@ -202,3 +215,25 @@ def test_accuracies_are_the_shares_of_right_verdicts():
 def test_real_masks_are_one_hot():
     masks = tiny_game().real_masks(tf.constant([[[0, 2]]], tf.uint8), tf.float64)
     np.testing.assert_array_equal(masks, [[[[1, 0, 0], [0, 0, 1]]]])
+
+
+def test_the_scale_of_alphas_gradient_is_the_known_factor_in_it():
+    """Doubling lambda_adv or eta doubles the gradient of the segmentation loss, to first order."""
+    batch, val_batch, alpha = tiny_batch(seed=1), tiny_batch(seed=2), tiny_alpha()
+
+    def gradient_in_units_of_its_scale(weight, rate):
+        game = tiny_game(weight)
+        result = architecture_gradient(
+            "exact",
+            game,
+            *players(game),
+            *(alpha, batch, val_batch, rate),
+            objective="segmentation",
+        )
+        scale = game.architecture_gradient_scale("segmentation", rate)
+        return [each / scale for each in result.gradient]
+
+    expected = gradient_in_units_of_its_scale(1e-5, 1e-6)
+    for weight, rate in ((1e-6, 1e-6), (1e-5, 1e-7)):
+        assert_close(gradient_in_units_of_its_scale(weight, rate), expected, rtol=1e-3)
+    assert tiny_game(WEIGHT).architecture_gradient_scale("discriminator", 0.1) == 1

@@ -4,11 +4,15 @@ import pytest
 import tensorflow as tf
 
 from darts_adv_tf.adversarial.game import Batch
+from darts_adv_tf.adversarial.losses import SEGMENTATION_LOSSES
 from darts_adv_tf.training.segmentation_trainer import SegmentationTrainer
+from tests.adversarial.test_losses_in_the_game import SEGMENTATION
 from tests.adversarial.tiny_players import (
+    CLASSES,
     assert_close,
     cross_entropy,
     gradients,
+    segment,
     tiny_cases,
     tiny_game,
     values,
@@ -23,13 +27,14 @@ take = taking(IMAGES, LABELS)
 STEPS = [(0, 1), (2, 3)]
 
 
-def make_trainer(segmenter, epsilon=EPSILONS[0]):
+def make_trainer(segmenter, epsilon=EPSILONS[0], **options):
     return SegmentationTrainer(
         segmenter,
         LEARNING_RATE,
         global_batch_size=2,
         strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
         epsilon=epsilon,
+        **options,
     )
 
 
@@ -53,6 +58,23 @@ def test_steps_are_those_of_adam_on_the_cross_entropy(epsilon):
         of_theta.descend(grad_theta)
         assert_close(trainer.segmenter_optimizer._momentums, of_theta.means)
         assert_close(segmenter.trainable_variables, of_theta.variables)
+
+
+@pytest.mark.parametrize("name", SEGMENTATION_LOSSES)
+def test_every_segmentation_loss_is_descended(name):
+    segmenter = tiny_game().segmenter
+    trainer = make_trainer(segmenter, segmentation_loss=SEGMENTATION_LOSSES[name])
+    theta, batch = values(segmenter), Batch(tf.constant(IMAGES[:2]), tf.constant(LABELS[:2]))
+
+    def loss():
+        fake = tf.nn.softmax(segment(theta, batch.images))
+        return SEGMENTATION[name](fake, tf.one_hot(batch.labels, CLASSES, dtype=tf.float64))
+
+    expected = gradients(loss, theta)
+    metrics = trainer.step(*take(STEPS[0]))
+    assert metrics["loss/segmentation"] == pytest.approx(float(loss()), rel=1e-6)
+    # The first moments after one step.
+    assert_close(trainer.segmenter_optimizer._momentums, [0.1 * each for each in expected])
 
 
 def test_a_step_changes_the_segmenter_and_its_slots_alone():

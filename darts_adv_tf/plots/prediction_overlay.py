@@ -26,7 +26,7 @@ LEGEND_WIDTH = 4.5
 def draw_prediction(
     image: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
 ) -> np.ndarray:
-    """Draws the image with the contours of the organs over it, and their names below.
+    """Draws the image with the contours of the foreground classes over it, and their names below.
 
     Args:
         image: (H, W, C) intensities, any real numbers.

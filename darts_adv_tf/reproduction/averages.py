@@ -1,4 +1,4 @@
-"""The metrics of each arm, averaged over its runs, and of the trivial baselines beside them."""
+"""The metrics of each arm, averaged over its runs, and those of the trivial baselines."""
 
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping, Sequence

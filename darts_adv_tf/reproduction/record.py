@@ -127,7 +127,7 @@ def load_record(folder: Path) -> MatrixRecord | None:
             "matrix.json must be as this program wrote it.",
             received=error,
             file=path,
-            remedy="Take the file away: finished runs beside it are found and kept.",
+            remedy="Remove the file: finished runs in its folder are found and kept.",
         ) from error
     return record
 
@@ -154,7 +154,7 @@ def open_record(folder: Path, base: RunConfig) -> MatrixRecord:
             file=folder / RECORD_FILE,
             remedy="Use the settings recorded, or another --workdir.",
         )
-    # Where files lie, and what happens when something goes wrong, may be another.
+    # Where files are, and what happens when something goes wrong, may differ.
     again = MatrixRecord(folder, base)
     again.add(
         plan_run(base, str(folder), run.backbone, run.arm, run.seed, run.draw)

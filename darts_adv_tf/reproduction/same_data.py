@@ -1,4 +1,4 @@
-"""Whether the runs of a matrix were made of the same data, without which none can be compared."""
+"""Checks that the runs of a matrix were made of the same data, so that they can be compared."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
-"""Whether the search finds the same cells from other seeds, and which operations it prefers.
+"""Compares the cells that a search finds from different seeds, and counts their operations.
 
 Two genotypes drawn at random agree in most edges already, since few are left out: what seeds have
-in common says something only beside what chance brings.
+in common says something only when compared with chance.
 """
 
 import dataclasses

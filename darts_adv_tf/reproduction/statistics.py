@@ -21,7 +21,7 @@ _SEED = 0
 
 
 class Interval(NamedTuple):
-    """A mean and where it may lie.
+    """A mean and its interval.
 
     Attributes:
         mean: nan where there is no value.

@@ -71,7 +71,6 @@ def draw_case(inspection: Inspection, case: str) -> list[Figure]:
     if case not in inspection.readings:
         return []
     reading = inspection.readings[case]
-    num_classes = len(inspection.collection.class_names)
     figures = []
     try:
         picture, masks = reading.case.read()
@@ -79,17 +78,13 @@ def draw_case(inspection: Inspection, case: str) -> list[Figure]:
         # There is nothing to show; an issue says why.
         pass
     else:
-        drawn = draw_stored(picture.pixels, masks, num_classes)
+        drawn = draw_stored(picture.pixels, masks, len(inspection.collection.class_names))
         figures.append(_figure(drawn, "as stored"))
-    if reading.image is not None:
-        drawn = draw_prepared(reading.image, reading.labels, num_classes)
-        figures.append(_figure(drawn, "as training sees it"))
+    figures += _draw_prepared(inspection, case, "as training sees it")
     others = {issue.other for issue in reading.issues if issue.other}
     others |= {f.other for f in inspection.issues_by_case()[case] if f.other}
     for other in sorted(others):
-        reading = inspection.readings[other]
-        drawn = draw_prepared(reading.image, reading.labels, num_classes)
-        figures.append(_figure(drawn, f"the other case, {other}"))
+        figures += _draw_prepared(inspection, other, f"the other case, {other}")
     return figures
 
 
@@ -98,14 +93,16 @@ def draw_sample(inspection: Inspection, seed: int) -> dict[str, list[Figure]]:
     names = random.Random(seed).sample(
         sorted(inspection.readings), min(SAMPLE_SIZE, len(inspection.readings))
     )
+    return {name: _draw_prepared(inspection, name, name) for name in sorted(names)}
+
+
+def _draw_prepared(inspection: Inspection, case: str, caption: str) -> list[Figure]:
+    """The case as training sees it; nothing where it cannot be used."""
+    reading = inspection.readings[case]
+    if reading.image is None or reading.labels is None:
+        return []
     num_classes = len(inspection.collection.class_names)
-    figures = {}
-    for name in sorted(names):
-        reading = inspection.readings[name]
-        if reading.image is not None:
-            drawn = draw_prepared(reading.image, reading.labels, num_classes)
-            figures[name] = [_figure(drawn, name)]
-    return figures
+    return [_figure(draw_prepared(reading.image, reading.labels, num_classes), caption)]
 
 
 def _figure(drawn: np.ndarray, caption: str) -> Figure:

@@ -122,6 +122,11 @@ def test_a_wheel_holds_flagfiles_and_documents_and_finds_them(installed):
         shipped = installed / "darts_adv_tf" / folder
         names = {path.name for path in shipped.iterdir()}
         assert names == {path.name for path in (ROOT / folder).glob(pattern)}
+    templates = Path("darts_adv_tf", "pages", "templates")
+    shipped_templates, own = (
+        {path.name for path in (root / templates).iterdir()} for root in (installed, ROOT)
+    )
+    assert shipped_templates == own and "report.html" in own
     program = (
         "from darts_adv_tf.cli.shipped_files import *\n"
         "print(find_flagfile('flags/paper.flags'))\n"

@@ -1,4 +1,4 @@
-"""What an executor is given, and what it tells."""
+"""The interface of executors, and what they report."""
 
 import dataclasses
 import signal

@@ -13,7 +13,7 @@ from darts_adv_tf.reproduction.executors.attempt import Attempt
 from darts_adv_tf.reproduction.executors.shares import Share, make_shares
 
 LOG_ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
-"""Otherwise what a run writes to stdout would stand in its log after what it wrote to stderr."""
+"""Otherwise what a run writes to stdout would be in its log after what it wrote to stderr."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,10 +35,10 @@ class RayExecutor:
 
     Args:
         parallel: Number of runs at a time on a machine like this one.
-        folder: Of the matrix. A file in it tells the tasks whether they see the same folder, and,
-            once it is gone, that they are to stop: each sends SIGTERM to its run, and waits. One
-            beside it for each task that has begun tells which ones would never see that, since
-            they wait for room.
+        folder: Of the matrix. By a marker file in it tasks see that they share the folder; once
+            it is gone, they must stop: each sends SIGTERM to its run, and waits. Each task that
+            has begun makes another file, so that the others, which wait for room and would never
+            look at the marker, can be cancelled.
 
     Raises:
         ConfigurationError: Ray is not installed, or there is no cluster at RAY_ADDRESS.
@@ -64,7 +64,7 @@ class RayExecutor:
                 signal.signal(number, handler)
         cores, gpus = len(os.sched_getaffinity(0)), len(list_gpus())
         needs = {"CPU": max(1, cores // parallel), "GPU": gpus / parallel}
-        # Ray knows no part of a GPU beside a whole one.
+        # Ray cannot give a whole GPU and a part of another.
         needs["GPU"] = float(int(needs["GPU"])) if needs["GPU"] > 1 else needs["GPU"]
         available = self._ray.cluster_resources()
         rooms = [available.get(name, 0) // amount for name, amount in needs.items() if amount]
@@ -125,7 +125,7 @@ class RayExecutor:
 
     def stop(self) -> None:
         """Asks all runs to save and end, and takes back those that have not begun."""
-        # In this order: a task tells that it begins, then looks for the marker.
+        # In this order: a task first makes its file, then looks for the marker.
         self._marker.unlink(missing_ok=True)
         for name, task in self._tasks.items():
             if not self._begun[name].exists():
@@ -151,7 +151,7 @@ def run_command(
         command: The program and its arguments.
         log: File to which its stdout and stderr are added.
         marker: File that is there as long as the run is wanted.
-        begun: File that is made to tell that it has begun.
+        begun: File that is made when it begins.
         folder: The current folder of the command.
 
     Returns:

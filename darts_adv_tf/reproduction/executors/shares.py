@@ -17,7 +17,7 @@ class Share:
 
     Attributes:
         cores: Numbers of the processors that it may run on, by which it sizes its pools.
-        environment: Variables that it is started with, beside those of this process.
+        environment: Variables that it is started with, in addition to those of this process.
     """
 
     cores: tuple[int, ...]

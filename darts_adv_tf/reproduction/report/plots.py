@@ -59,9 +59,9 @@ def discriminators(content: Content, backbone: str) -> list[Figure]:
     name = backbone_label(backbone)
     caption = (
         f"{name}: the discriminator during retraining, means over the steps of an epoch. Where "
-        "both accuracies stay at 1, it tells every prediction from a real mask; near ½ it guesses. "
-        "The adversarial loss is the segmenter's, times its weight λ (Eq. 1), as it is added to "
-        "the segmentation loss."
+        "both accuracies stay at 1, it separates all predictions from real masks; near ½ it "
+        "guesses. The adversarial loss is the segmenter's, times its weight λ (Eq. 1), as it is "
+        "added to the segmentation loss."
     )
     alternative = f"{name}: accuracy of the discriminator and adversarial loss over the epochs"
     return [Figure(_embed_lines(draw_discriminator(panels), alternative), caption)]

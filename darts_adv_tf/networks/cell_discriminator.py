@@ -55,7 +55,7 @@ class Discriminator(keras.layers.Layer):
         self.head_normalization = Normalization(
             normalization, name="head_normalization", dtype=self.dtype_policy
         )
-        self.cells = []
+        self.cells: list[keras.layers.Layer] = []
         cell_channels, previous_reduction = channels, False
         for kind in cell_pattern:
             reduction = kind == "R"

@@ -113,7 +113,7 @@ class ResidualBlock(keras.layers.Layer):
             self._make_convolution(*shape, f"convolution_{index}")
             for index, shape in enumerate(shapes)
         ]
-        self.shortcut = None
+        self.shortcut: keras.layers.Layer | None = None
 
     def _make_convolution(self, channels: int, kernel_size: int, stride: int, name: str):
         return Convolution(
@@ -126,8 +126,9 @@ class ResidualBlock(keras.layers.Layer):
             convolution.build(shape)
             shape = (None, None, None, convolution.channels)
         if self.stride > 1 or input_shape[-1] != self.output_channels:
-            self.shortcut = self._make_convolution(self.output_channels, 1, self.stride, "shortcut")
-            self.shortcut.build(input_shape)
+            shortcut = self._make_convolution(self.output_channels, 1, self.stride, "shortcut")
+            shortcut.build(input_shape)
+            self.shortcut = shortcut
 
     def call(self, x):
         y = x

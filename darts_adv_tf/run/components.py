@@ -3,12 +3,14 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from darts_adv_tf.adversarial.game import AdversarialGame
+from darts_adv_tf.adversarial.architecture_gradient import ArchitectureGradientMode
+from darts_adv_tf.adversarial.game import AdversarialGame, ArchitectureObjective
 from darts_adv_tf.adversarial.losses import SegmentationLoss
 from darts_adv_tf.adversarial.registry import find_adversarial_loss, find_segmentation_loss
 from darts_adv_tf.config import DistributionConfig, RunConfig
@@ -38,7 +40,8 @@ from darts_adv_tf.system.cluster import Cluster, read_cluster
 from darts_adv_tf.system.devices import make_gather, make_strategy, share_cores
 from darts_adv_tf.system.entry_point import is_entry_point
 from darts_adv_tf.system.errors import ConfigurationError
-from darts_adv_tf.tf_graph.fused_adam import AdamEpsilon
+from darts_adv_tf.tf_graph.fused_adam import AdamEpsilon, EpsilonPlace
+from darts_adv_tf.tf_graph.normalization import NormalizationMode
 from darts_adv_tf.tf_graph.ordered_sum import order_sums
 from darts_adv_tf.tf_graph.workers import join_workers
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
@@ -222,7 +225,7 @@ def make_search_trainer(run: Run) -> SearchTrainer:
         discriminator = SearchDiscriminator(
             channels=model.discriminator_channels,
             cell_pattern=model.discriminator_cells,
-            normalization=model.discriminator_normalization,
+            normalization=cast(NormalizationMode, model.discriminator_normalization),
             space=model.search_space,
             name=DISCRIMINATOR_NAME,
         )
@@ -233,10 +236,10 @@ def make_search_trainer(run: Run) -> SearchTrainer:
             Architecture(model.search_space, name="architecture"),
             training.learning_rate,
             training.architecture_learning_rate,
-            training.architecture_gradient,
+            cast(ArchitectureGradientMode, training.architecture_gradient),
             training.effective_unroll_rate,
             run.strategy,
-            objective=training.architecture_objective,
+            objective=cast(ArchitectureObjective, training.architecture_objective),
             checks_tangent=is_entry_point(model.backbone),
             epsilon=_adam_epsilon(run.config),
         )
@@ -267,7 +270,7 @@ def make_trainer(run: Run, genotype: Genotype | None) -> AdversarialTrainer | Se
             width=model.intermediate_nodes * model.discriminator_channels,
             channels=model.discriminator_channels,
             cell_pattern=model.discriminator_cells,
-            normalization=model.discriminator_normalization,
+            normalization=cast(NormalizationMode, model.discriminator_normalization),
             seed=run.config.seed,
             genotype=genotype,
         )
@@ -299,7 +302,8 @@ def _segmentation_loss(run: Run) -> SegmentationLoss:
 
 
 def _adam_epsilon(config: RunConfig) -> AdamEpsilon:
-    return AdamEpsilon(config.training.adam_epsilon, config.training.adam_epsilon_place)
+    place = cast(EpsilonPlace, config.training.adam_epsilon_place)
+    return AdamEpsilon(config.training.adam_epsilon, place)
 
 
 def _mask_shape(run: Run) -> tuple[int, int, int]:

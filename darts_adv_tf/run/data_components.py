@@ -49,7 +49,7 @@ class DataBuilder:
             if data.classes is not None:
                 collection = collection.with_classes(data.classes)
         else:
-            collection = find_collection(data.dataset, Path(data.data_dir), data.classes)
+            collection = find_collection(data.dataset, Path(data.data_dir or ""), data.classes)
         if self._listed is None:
             return collection
         self._listed.require_known([case.name for case in collection.cases])
@@ -64,6 +64,7 @@ class DataBuilder:
     @cached_property
     def split(self) -> Split:
         """Which cases train, validate and test."""
+        assert isinstance(self.config, RunConfig), "a verification has no batches"
         split = self.split_of(self.dataset)
         is_search = self.config.command == "search"
         available = len(split.train if is_search else split.train_and_val)

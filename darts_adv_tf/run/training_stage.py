@@ -5,6 +5,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,7 @@ from darts_adv_tf.plots.alpha_plot import draw_op_weights
 from darts_adv_tf.plots.genotype_plot import draw_cell
 from darts_adv_tf.plots.overlays import draw_overlays
 from darts_adv_tf.run.components import Run, make_batches
+from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.search_space.space import CELL_KINDS
 from darts_adv_tf.training import metric_names
 from darts_adv_tf.training.adversarial_trainer import AdversarialTrainer
@@ -24,7 +26,7 @@ from darts_adv_tf.training.checkpoint import Checkpoints, Part, folder_of
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
 from darts_adv_tf.training.collapse import CollapseWatch, Thresholds
 from darts_adv_tf.training.epoch_log import History
-from darts_adv_tf.training.loop import SaveInterval, TrainingLoop
+from darts_adv_tf.training.loop import NonFinitePolicy, SaveInterval, TrainingLoop
 from darts_adv_tf.training.search_trainer import SearchTrainer
 from darts_adv_tf.training.segmentation_trainer import SegmentationTrainer
 from darts_adv_tf.training.tensorboard import Monitor
@@ -111,7 +113,7 @@ def train_stage(
                 _thresholds(config), epoch_ends[-1], config.model.search_space.largest_entropy
             ),
             shown,
-            config.reliability.on_nonfinite,
+            cast(NonFinitePolicy, config.reliability.on_nonfinite),
             run.devices.gather,
             notes={"versions": versions()},
         )
@@ -132,7 +134,7 @@ class _Epochs:
         self.history = History(Path(run.workdir), stage)
         self._stage = stage
         self._run = run
-        self._architecture = parts.get("architecture")
+        self._architecture = cast("Architecture | None", parts.get("architecture"))
         self._monitor = monitor
         self._predict = compile_segmenter(parts["segmenter"])
         self._num_epochs = len(run.epoch_ends(stage))
@@ -156,7 +158,7 @@ class _Epochs:
         if not self._is_due(training.plot_every, epoch):
             return {}
         if self._architecture is not None:
-            self._draw_architecture(done)
+            self._draw_architecture(self._architecture, done)
         figures = self._draw_overlays(done)
         self._monitor.flush()
         return figures
@@ -172,9 +174,9 @@ class _Epochs:
             metric_names.TEST_MEAN_IOU_ORGANS: float(mean_over_present(values[1:])),
         }
 
-    def _draw_architecture(self, done: int) -> None:
-        genotype, space = self._architecture.derive(), self._architecture.space
-        for name, op_weights in zip(CELL_KINDS, self._architecture.op_weights(), strict=True):
+    def _draw_architecture(self, architecture: Architecture, done: int) -> None:
+        genotype, space = architecture.derive(), architecture.space
+        for name, op_weights in zip(CELL_KINDS, architecture.op_weights(), strict=True):
             title = f"{name} cell after step {done}"
             self._monitor.picture(done, f"alpha/{name}", draw_op_weights(op_weights, space, title))
             cell = getattr(genotype, name)

@@ -80,6 +80,7 @@ def predict(config: PredictConfig) -> None:
         DataError: At the end, if anything was skipped; at the beginning, if there is no input.
         StorageError: A result could not be written.
     """
+    assert config.output_dir is not None, "the command has given it a default"
     folder = Path(config.output_dir)
     refuse_occupied_output(folder)
     inputs, errors = find_inputs(config.inputs)
@@ -87,7 +88,7 @@ def predict(config: PredictConfig) -> None:
         raise errors[0]
     _require_packages(config, inputs)
     model = _load_model(config)
-    rows = [Row(error.file, problem=_in_a_line(error)) for error in errors]
+    rows = [Row(str(error.file or ""), problem=_in_a_line(error)) for error in errors]
     with interruption.deferral() as stop, Progress("predict", len(inputs)) as progress:
         for row in rows:
             progress.note(_note(row))
@@ -119,6 +120,7 @@ def _require_packages(config: PredictConfig, inputs: Sequence[PredictionInput]) 
 def _load_model(config: PredictConfig) -> ServedModel:
     if config.model is not None:
         return ServedModel(config.model, config.classes)
+    assert config.workdir is not None, "the configuration has a workdir or a model"
     load_config(config.workdir)
     folder = Path(config.workdir) / VERSION_FOLDER
     if not (folder / DESCRIPTION_FILE).exists():

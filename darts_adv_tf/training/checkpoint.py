@@ -109,11 +109,15 @@ class Checkpoints:
             return
         self.wait()
         arrays = {name: np.array(variable.numpy()) for name, variable in self._variables.items()}
-        self._writing = self._thread.submit(self.store.write, step, self._identity | notes, arrays)
+        self._writing = self._thread.submit(
+            self.store.write, step, {**self._identity, **notes}, arrays
+        )
 
     def fingerprints(self) -> list[int]:
         """A checksum of each variable (CRC-32, which a float64 holds)."""
-        return [zlib.crc32(np.ascontiguousarray(variable)) for variable in self._variables.values()]
+        return [
+            zlib.crc32(np.ascontiguousarray(variable).data) for variable in self._variables.values()
+        ]
 
     def raise_failure(self) -> None:
         """Raises what went wrong with the state being written, if that is known yet.

@@ -122,7 +122,7 @@ class CheckpointStore:
         try:
             unfinished.mkdir(parents=True)
             with write_synced(unfinished / STATE) as stream:
-                np.savez(stream, **arrays)
+                np.savez(stream, allow_pickle=False, **arrays)
             with write_synced(unfinished / MANIFEST) as stream:
                 stream.write(json.dumps(manifest, indent=1, allow_nan=False).encode())
             with write_synced(unfinished / CHECKSUMS) as stream:

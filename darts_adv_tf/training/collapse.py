@@ -6,6 +6,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from darts_adv_tf.search_space.space import CELL_KINDS, PUBLISHED_SPACE
 
@@ -84,7 +85,9 @@ class CollapseWatch:
         edges = [f"{operation}/{cell}" for operation in OPERATIONS for cell in CELL_KINDS]
         num_values = dict.fromkeys([*edges, "accuracy/one", "accuracy/half"], thresholds.window)
         num_values |= {"entropy/normal": 1, "entropy/reduction": 1, "val_iou": 2}
-        self._recent = {kind: collections.deque(maxlen=num) for kind, num in num_values.items()}
+        self._recent: dict[str, collections.deque[float]] = {
+            kind: collections.deque(maxlen=num) for kind, num in num_values.items()
+        }
         self._best_mean_iou = 0.0
         self._present: set[str] = set()
         self.warnings: tuple[Collapse, ...] = ()
@@ -122,7 +125,7 @@ class CollapseWatch:
             "best_mean_iou": self._best_mean_iou,
         }
 
-    def restore(self, state: object) -> None:
+    def restore(self, state: Any) -> None:
         """Goes on from where `state` was taken.
 
         Raises:

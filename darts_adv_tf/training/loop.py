@@ -48,6 +48,7 @@ class SaveInterval:
         """Whether a checkpoint is due, so many steps being done."""
         if self.steps is not None:
             return done % self.steps == 0
+        assert self.seconds is not None, "an interval is of steps or of seconds"
         return self._clock() - self._last_save >= self.seconds
 
     def restart(self) -> None:
@@ -202,6 +203,7 @@ class TrainingLoop:
         what = "the step is left out"
         if self.on_nonfinite == "rollback":
             restored = self._restore_alike()
+            assert restored is not None, "the state before the first step was saved"
             what += f", and the state is that after step {restored.step} again"
         progress.note(f"warning: {received}; {what}.")
 
@@ -246,7 +248,9 @@ class TrainingLoop:
 
     def _any(self, *wishes: bool) -> Sequence[bool]:
         """What any process of the run wishes."""
-        return wishes if self.gather is None else self.gather(wishes).any(axis=0).tolist()
+        if self.gather is None:
+            return list(wishes)
+        return [bool(wish) for wish in self.gather(wishes).any(axis=0)]
 
     def _wait_for_the_writer(self):
         """Returns, on all processes of the run, once the state being written is on the disk."""

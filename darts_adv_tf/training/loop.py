@@ -250,7 +250,7 @@ class TrainingLoop:
         """What any process of the run wishes."""
         if self.gather is None:
             return list(wishes)
-        return [bool(wish) for wish in self.gather(wishes).any(axis=0)]
+        return np.any(self.gather(wishes), axis=0).tolist()
 
     def _wait_for_the_writer(self):
         """Returns, on all processes of the run, once the state being written is on the disk."""

@@ -240,7 +240,7 @@ def count_nodes() -> Figures:
     def step(batches):
         return trainer.strategy.run(trainer.train_step, args=batches)
 
-    batches = tuple(trainer._share_out(*batch) for batch in subject.batches)
+    batches = tuple(trainer._split_batch(*batch) for batch in subject.batches)
     graph = step.get_concrete_function(batches).graph.as_graph_def()
     in_functions = sum(len(function.node_def) for function in graph.library.function)
     return {

@@ -178,7 +178,7 @@ def finite_difference_products(
     v_phi: Tensors,
     fake_masks: tf.Tensor,
 ) -> list[tf.Tensor]:
-    """The same products by central differences, each with a step of its own.
+    """Computes the same products by central differences, each with a step of its own.
 
     Approaches the exact ones on smooth networks. Where ReLU and max pooling have kinks inside the
     step, as in every network of this search space, the result is dominated by them.
@@ -227,11 +227,11 @@ def _objective_gradients(game, theta, phi, alpha, val_batch, objective, sources)
 
 
 def tangent_error(game: AdversarialGame, theta: Tensors, images: tf.Tensor) -> tf.Tensor:
-    """How far the segmenter's forward-mode derivative is from its gradient, as a fraction.
+    """Returns how far the segmenter's forward-mode derivative is from its gradient, as a fraction.
 
     With the tangent t = J v of the logits it is |<t, t> - <J^T t, v>| / <t, t>, in exact
-    arithmetic 0. Training itself relies on the gradient J^T, the exact product on J v besides, of
-    which TensorFlow leaves out, without a word, the operations that it has no tangent of.
+    arithmetic 0. Training relies on the gradient J^T only; the exact product also needs J v, from
+    which TensorFlow silently omits the operations that it has no tangent of.
 
     Args:
         game: The players.
@@ -270,7 +270,7 @@ def _segmenter_tangent(game, theta, images, v_theta):
 
 
 def _tangents(game, theta, images, v_theta):
-    """Of the segmenter's logits and of the fake masks."""
+    """Returns the tangents of the segmenter's logits and of the fake masks."""
     define_tangents()
     try:
         with tf.autodiff.ForwardAccumulator(list(theta), list(v_theta)) as accumulator:
@@ -285,7 +285,7 @@ def _tangents(game, theta, images, v_theta):
 
 
 def no_tangent(received: object) -> ConfigurationError:
-    """The segmenter cannot serve in the exact mode."""
+    """Returns the error to raise where the segmenter does not permit the exact mode."""
     return ConfigurationError(
         "Every operation of the segmenter must have a forward-mode derivative for the exact "
         "architecture gradient.",

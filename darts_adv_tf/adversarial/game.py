@@ -66,12 +66,12 @@ class TrainingGradients(NamedTuple):
 
 
 class Segmentation(NamedTuple):
-    """What the segmenter makes of images.
+    """The segmenter's output for a batch of images.
 
     Attributes:
         logits: (N, H, W, K).
         fake_masks: (N, H, W, K), their softmax.
-        updates: Of moving statistics and of the state of random numbers, where it has any.
+        updates: New values of moving statistics and of random number states, where it has any.
     """
 
     logits: tf.Tensor
@@ -80,7 +80,7 @@ class Segmentation(NamedTuple):
 
 
 class SegmenterPass:
-    """A forward pass of the segmenter, of which gradients can be taken more than once.
+    """A forward pass of the segmenter that can be differentiated more than once.
 
     A search step differentiates at the same theta and images twice: for the virtual step, and
     with another alpha for the real one.
@@ -183,7 +183,7 @@ class AdversarialGame:
     def discriminate(
         self, phi: Tensors, alpha: Tensors, images: tf.Tensor, masks: tf.Tensor
     ) -> tf.Tensor:
-        """Judges masks; real and fake ones apart, each with its own batch statistics.
+        """Judges masks. Real and fake ones come in calls of their own, each with its statistics.
 
         Args:
             phi: The discriminator's weights.
@@ -207,11 +207,11 @@ class AdversarialGame:
         return call_in_training(self.discriminator, phi, masks, *op_weights)
 
     def real_masks(self, labels: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """Ground truth as the discriminator sees it: one-hot, (N, H, W, K)."""
+        """Returns the ground truth as the discriminator sees it: one-hot, (N, H, W, K)."""
         return tf.one_hot(labels, self.num_classes, dtype=dtype)
 
     def global_mean(self, per_image: tf.Tensor) -> tf.Tensor:
-        """This replica's share of a mean over the global batch; the replicas' shares add up."""
+        """Returns this replica's share of a mean over the global batch; the shares add up to it."""
         return tf.reduce_sum(per_image) / self.global_batch_size
 
     def weighted_adversarial_loss(self, fake_logits: tf.Tensor) -> tf.Tensor:
@@ -228,7 +228,7 @@ class AdversarialGame:
         batch: Batch,
         segmenter_pass: SegmenterPass | None = None,
     ) -> TrainingGradients:
-        """The gradients of Eqs. 1 and 2 from one forward at the same weights.
+        """Computes the gradients of Eqs. 1 and 2 from one forward pass at the same weights.
 
         Each tape watches only what it is asked for: no gradient of L_D reaches the segmenter,
         none of L_S the discriminator's weights.
@@ -282,8 +282,8 @@ class AdversarialGame:
         Args:
             theta, phi, alpha, batch: As everywhere; the batch is of the validation half.
             kind: `discriminator`: Eq. 8, how badly D tells masks from predictions;
-                `segmentation`: the first term of Eq. 1, how badly S segments, which alpha and phi
-                reach through the virtual step of theta alone.
+                `segmentation`: the first term of Eq. 1, how badly S segments. Alpha and phi act on
+                it only through the virtual step of theta.
         """
         if kind == "segmentation":
             logits = self.segment(theta, batch.images).logits

@@ -74,7 +74,7 @@ class AdversarialLoss:
         real: The discriminator's term on ground truth masks.
         fake: The discriminator's term on predicted masks.
         generator: The segmenter's term on its predictions, the second of Eq. 1 without its weight.
-        threshold: Above this logit D takes a mask for a real one; for the accuracies alone.
+        threshold: Above this logit D takes a mask for a real one; for the accuracies only.
     """
 
     real: Callable[[tf.Tensor], tf.Tensor]

@@ -56,7 +56,7 @@ class AdversarialTrainer(Trainer):
     ) -> Metrics:
         segmenter_pass = SegmenterPass(self.game, theta, batch)
         gradients, metrics = self._player_gradients(theta, phi, alpha, batch, segmenter_pass)
-        self._move_players(*gradients, only_if=are_finite(metrics))
+        self._apply_gradients(*gradients, only_if=are_finite(metrics))
         return metrics
 
     def _player_gradients(
@@ -69,8 +69,8 @@ class AdversarialTrainer(Trainer):
     ) -> tuple[tuple[Tensors, Tensors, Updates], Metrics]:
         """Gradients of the global batch w.r.t. theta and phi, state updates, and metrics."""
         gradients = self.game.training_gradients(theta, phi, alpha, batch, segmenter_pass)
-        grad_theta, segmenter_norm = self._sum_up(gradients.grad_theta)
-        grad_phi, discriminator_norm = self._sum_up(gradients.grad_phi)
+        grad_theta, segmenter_norm = self._all_reduce_sum(gradients.grad_theta)
+        grad_phi, discriminator_norm = self._all_reduce_sum(gradients.grad_phi)
         losses = gradients.losses
         updates = [*segmenter_pass.updates, *gradients.discriminator_updates]
         return (grad_theta, grad_phi, updates), {
@@ -83,11 +83,11 @@ class AdversarialTrainer(Trainer):
             metric_names.DISCRIMINATOR_GRADIENT_NORM: discriminator_norm,
         }
 
-    def _move_players(
+    def _apply_gradients(
         self, grad_theta: Tensors, grad_phi: Tensors, updates: Updates, only_if: tf.Tensor
     ):
         # State first: a spectral normalization divides a weight in place.
-        self._keep(updates, only_if)
+        self._assign_updates(updates, only_if)
         for model, optimizer, gradients in (
             (self.game.segmenter, self.segmenter_optimizer, grad_theta),
             (self.game.discriminator, self.discriminator_optimizer, grad_phi),

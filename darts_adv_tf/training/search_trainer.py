@@ -103,7 +103,7 @@ class SearchTrainer(AdversarialTrainer):
     def compare_second_order(
         self, train_batch: BatchArrays, val_batch: BatchArrays
     ) -> dict[str, float]:
-        """How far the finite difference is from the exact second-order part, at these weights.
+        """Measures how far the finite difference is from the exact second-order part.
 
         Raises:
             ConfigurationError: As `step`.
@@ -125,20 +125,20 @@ class SearchTrainer(AdversarialTrainer):
         )
         metrics |= metrics_of_players
         finite = are_finite(metrics)
-        self._move_players(*gradients, only_if=finite)
+        self._apply_gradients(*gradients, only_if=finite)
         # Roll alpha back if the step of theta and phi at the new alpha is not finite.
         _restore_unless(finite, of_alpha, before)
         return metrics
 
     def _try_tangent(self, batch: BatchArrays):
-        """Once, on images of the size of the steps, on which some of TensorFlow's errors depend."""
+        """Compares both derivatives once, at the size of a step: some errors depend on the size."""
         if not self._needs_trial:
             return
         self._needs_trial = False
 
         def trial(batch):
             error = tangent_error(self.game, weights(self.game.segmenter), batch.images)
-            return {"error": self._everywhere(error)}
+            return {"error": self._per_replica_share(error)}
 
         error = self.on_replicas(trial)(batch)["error"]
         if error > TANGENT_TOLERANCE:
@@ -150,7 +150,7 @@ class SearchTrainer(AdversarialTrainer):
     def architecture_gradient(
         self, mode: ArchitectureGradientMode, train_batch: Batch, val_batch: Batch
     ) -> ArchitectureGradient:
-        """The gradient at the present weights; see `architecture_gradient`."""
+        """Computes the gradient at the present weights; see `architecture_gradient`."""
         return self._gradient(mode, self._players(), train_batch, val_batch)
 
     def _gradient(
@@ -183,7 +183,7 @@ class SearchTrainer(AdversarialTrainer):
         segmenter_pass: SegmenterPass | None = None,
     ) -> Metrics:
         result = self._gradient(self.gradient_mode, players, train_batch, val_batch, segmenter_pass)
-        gradient, norm = self._sum_up(result.gradient)
+        gradient, norm = self._all_reduce_sum(result.gradient)
         scale = self.game.architecture_gradient_scale(self.objective, self.unroll_rate)
         if scale != 1:
             gradient = [each / scale for each in gradient]
@@ -196,7 +196,7 @@ class SearchTrainer(AdversarialTrainer):
             first = tf.linalg.global_norm(sum_over_replicas(result.first_order))
             second = tf.linalg.global_norm(sum_over_replicas(result.second_order))
             ratio = tf.math.divide_no_nan(self.unroll_rate * second, first)
-            metrics[metric_names.SECOND_ORDER_RATIO] = self._everywhere(ratio)
+            metrics[metric_names.SECOND_ORDER_RATIO] = self._per_replica_share(ratio)
         return metrics
 
     def _compare_second_order(self, train_batch: Batch, val_batch: Batch) -> Metrics:
@@ -213,8 +213,8 @@ class SearchTrainer(AdversarialTrainer):
         cosine = tf.math.divide_no_nan(product, norms)
         norm_ratio = tf.math.divide_no_nan(tf.norm(difference), tf.norm(exact))
         return {
-            metric_names.FINITE_DIFFERENCE_COSINE: self._everywhere(cosine),
-            metric_names.FINITE_DIFFERENCE_NORM_RATIO: self._everywhere(norm_ratio),
+            metric_names.FINITE_DIFFERENCE_COSINE: self._per_replica_share(cosine),
+            metric_names.FINITE_DIFFERENCE_NORM_RATIO: self._per_replica_share(norm_ratio),
         }
 
 

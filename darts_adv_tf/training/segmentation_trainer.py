@@ -52,10 +52,10 @@ class SegmentationTrainer(Trainer):
             logits, updates = call_in_training(self.segmenter, theta, batch.images)
             per_image = self.segmentation_loss(batch.labels, logits)
             loss = tf.reduce_sum(per_image) / self.global_batch_size
-        grad_theta, norm = self._sum_up(tape.gradient(loss, theta))
+        grad_theta, norm = self._all_reduce_sum(tape.gradient(loss, theta))
         metrics = {metric_names.SEGMENTATION_LOSS: loss, metric_names.SEGMENTER_GRADIENT_NORM: norm}
         finite = are_finite(metrics)
-        self._keep(updates, finite)
+        self._assign_updates(updates, finite)
         self._apply(
             self.segmenter_optimizer, grad_theta, self.segmenter.trainable_variables, only_if=finite
         )

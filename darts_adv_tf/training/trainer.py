@@ -24,14 +24,14 @@ def make_optimizer(learning_rate: float, epsilon: AdamEpsilon, beta_1: float = 0
 
 
 class Trainer:
-    """Runs `train_step` on every replica and adds up the figures they report.
+    """Runs `train_step` on every replica and adds up the metrics they report.
 
     A subclass defines its `parts` and `train_step(*batches)`, which sequences updates and returns
     scalars whose sum over the replicas is what to report. Make it, and all it trains, in the
     strategy's scope.
 
-    A step that reports a figure which is not finite leaves no trace: whoever stops at that figure
-    holds the weights and optimizers of the step before.
+    A step that reports a metric which is not finite changes nothing: whoever stops there has the
+    weights and optimizers of the step before.
 
     Args:
         strategy: Where replicas live.
@@ -60,7 +60,7 @@ class Trainer:
                 parts.
 
         Returns:
-            The figures of `train_step`, summed over replicas.
+            The metrics of `train_step`, summed over replicas.
         """
         return self._step(*batches)
 
@@ -74,18 +74,18 @@ class Trainer:
                 with without_stack_traces():
                     metrics = function(*batches)
                 names[:] = metrics
-                return _figures(metrics)
+                return _stacked(metrics)
 
-            figures = self.strategy.run(on_replica, args=batches)
-            return self.strategy.reduce(tf.distribute.ReduceOp.SUM, figures, axis=None)
+            stacked = self.strategy.run(on_replica, args=batches)
+            return self.strategy.reduce(tf.distribute.ReduceOp.SUM, stacked, axis=None)
 
         def call(*batches):
-            figures = run(tuple(self._share_out(*batch) for batch in batches))
-            return dict(zip(names, figures.numpy().tolist(), strict=True))
+            totals = run(tuple(self._split_batch(*batch) for batch in batches))
+            return dict(zip(names, totals.numpy().tolist(), strict=True))
 
         return call
 
-    def _share_out(self, images: np.ndarray, labels: np.ndarray):
+    def _split_batch(self, images: np.ndarray, labels: np.ndarray):
         num_replicas = self.strategy.num_replicas_in_sync
         parts = list(
             zip(np.split(images, num_replicas), np.split(labels, num_replicas), strict=True)
@@ -96,23 +96,23 @@ class Trainer:
 
         return self.strategy.experimental_distribute_values_from_function(of_replica)
 
-    def _everywhere(self, value: tf.Tensor) -> tf.Tensor:
-        """A figure that is the same on all replicas, such that the replicas' sum is it."""
+    def _per_replica_share(self, value: tf.Tensor) -> tf.Tensor:
+        """Scales a replica-identical value so that summing over replicas returns it."""
         num_replicas = self.strategy.num_replicas_in_sync
         return value if num_replicas == 1 else value / num_replicas
 
-    def _sum_up(self, gradients: Tensors) -> tuple[Tensors, tf.Tensor]:
-        """Gradients of which each replica brings its share, added up; and their norm, a figure."""
+    def _all_reduce_sum(self, gradients: Tensors) -> tuple[Tensors, tf.Tensor]:
+        """Adds up the replicas' shares of gradients; also returns the norm of the sum."""
         gradients = sum_over_replicas(gradients)
-        return gradients, self._everywhere(tf.linalg.global_norm(gradients))
+        return gradients, self._per_replica_share(tf.linalg.global_norm(gradients))
 
     def _apply(self, optimizer, gradients: Tensors, variables, only_if: tf.Tensor | None = None):
         """Descends gradients that are the same on all replicas; see `FusedAdam.apply`."""
         # Keras adds up over the replicas once more inside `apply`.
-        gradients = [self._everywhere(gradient) for gradient in gradients]
+        gradients = [self._per_replica_share(gradient) for gradient in gradients]
         optimizer.apply(gradients, variables, only_if)
 
-    def _keep(self, updates: Updates, only_if: tf.Tensor):
+    def _assign_updates(self, updates: Updates, only_if: tf.Tensor):
         """Gives variables the values that a forward pass made for them.
 
         Statistics become their mean over the replicas. What is no real number, as the state of
@@ -127,7 +127,7 @@ class Trainer:
         if real:
             totals = sum_over_replicas([kept[index] for index in real])
             for index, total in zip(real, totals, strict=True):
-                kept[index] = self._everywhere(total)
+                kept[index] = self._per_replica_share(total)
         for variable, value in zip(variables, kept, strict=True):
             assign_here(variable, tf.where(only_if, value, variable.value))
 
@@ -137,8 +137,8 @@ def are_finite(metrics: Metrics) -> tf.Tensor:
 
     Of the sums over the replicas, so that all of them agree where only one has seen a nan.
     """
-    (figures,) = sum_over_replicas([_figures(metrics)])
-    return tf.reduce_all(tf.math.is_finite(figures))
+    (totals,) = sum_over_replicas([_stacked(metrics)])
+    return tf.reduce_all(tf.math.is_finite(totals))
 
 
 def weights(model: keras.layers.Layer) -> list[tf.Tensor]:
@@ -156,5 +156,5 @@ def assign_here(variable: keras.Variable | tf.Variable, value: tf.Tensor) -> Non
     tf.raw_ops.AssignVariableOp(resource=handle(variable), value=value)
 
 
-def _figures(metrics: Metrics) -> tf.Tensor:
+def _stacked(metrics: Metrics) -> tf.Tensor:
     return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])

@@ -129,7 +129,7 @@ def gradient_of(trainer: SearchTrainer) -> np.ndarray:
         shares = trainer.strategy.run(on_replica, args=(train_batch, val_batch))
         return trainer.strategy.reduce(tf.distribute.ReduceOp.SUM, shares, axis=None)
 
-    return np.stack(run(*(trainer._share_out(*batch) for batch in take(TRAIN_CASES, VAL_CASES))))
+    return np.stack(run(*(trainer._split_batch(*batch) for batch in take(TRAIN_CASES, VAL_CASES))))
 
 
 def weights_by_replica(trainer: SearchTrainer) -> dict[str, np.ndarray]:

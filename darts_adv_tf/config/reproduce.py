@@ -36,7 +36,8 @@ class ReproduceConfig:
     arms: tuple[str, ...] | None = setting(
         None,
         "Arms, instead of those of the experiment, separated by commas: none, random, resnet10, "
-        "resnet18, resnet50, nas, nas_first_order, nas_finite_difference, nas_segmentation.",
+        "resnet18, resnet50, nas, nas_first_order, nas_finite_difference, nas_segmentation, "
+        "<module>:<function> (a discriminator of your own).",
         text=dataclasses.replace(NAMES, example="none,resnet10"),
         essential=True,
     )

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from darts_adv_tf.system.entry_point import is_entry_point
+
 SOLID = "solid"
 DASHED = (0, (5, 1.5))
 DOTTED = (0, (1.5, 1))
@@ -80,6 +82,11 @@ EXPERIMENTS = {
     "overlays": ("none", "resnet10", "nas"),
 }
 """The arms of each experiment: Tables 1 and 2, Fig. 4, Fig. 3 and Fig. 5 of the paper."""
+
+
+def is_arm(name: str) -> bool:
+    """Whether an arm has this name: one of `ARMS`, or a user's `<module>:<function>`."""
+    return name in ARMS or is_entry_point(name)
 
 
 def arm_named(name: str) -> Arm:

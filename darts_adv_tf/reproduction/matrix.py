@@ -12,7 +12,7 @@ from darts_adv_tf.config.plain_values import plain_values, renamed
 from darts_adv_tf.config.reproduce import SEARCH_ONLY, SET_BY_THE_MATRIX, ReproduceConfig
 from darts_adv_tf.config.run import PARTS
 from darts_adv_tf.config.setting import settings_of
-from darts_adv_tf.reproduction.arms import ARMS, EXPERIMENTS
+from darts_adv_tf.reproduction.arms import ARMS, EXPERIMENTS, arm_named, is_arm
 from darts_adv_tf.system.errors import ConfigurationError, UserError
 
 _DEFAULTS = {
@@ -43,7 +43,7 @@ class PlannedRun:
     def name(self) -> str:
         """Its folder within that of the matrix, such as `unet/seed_0/random_4`."""
         draw = "" if self.draw is None else f"_{self.draw}"
-        return f"{_folder_name(self.backbone)}/seed_{self.seed}/{self.arm}{draw}"
+        return f"{_folder_name(self.backbone)}/seed_{self.seed}/{_folder_name(self.arm)}{draw}"
 
     @property
     def workdir(self) -> Path:
@@ -86,9 +86,9 @@ def plan(config: ReproduceConfig) -> list[PlannedRun]:
     """
     arms = EXPERIMENTS[config.experiment] if config.arms is None else config.arms
     for arm in arms:
-        if arm not in ARMS:
+        if not is_arm(arm):
             raise ConfigurationError(
-                f"--arms must be among {', '.join(ARMS)}.",
+                f"--arms must be among {', '.join(ARMS)}, or <module>:<function>.",
                 received=f"--arms={','.join(arms)}",
                 remedy=f"Leave out {arm}.",
             )
@@ -99,7 +99,9 @@ def plan(config: ReproduceConfig) -> list[PlannedRun]:
         for index, seed in enumerate(config.seeds)
         for backbone in config.backbones
         for arm in arms
-        for draw in (range(index, config.random_draws, num_seeds) if ARMS[arm].is_drawn else [None])
+        for draw in (
+            range(index, config.random_draws, num_seeds) if arm_named(arm).is_drawn else [None]
+        )
     ]
 
 
@@ -107,7 +109,7 @@ def plan_run(
     base: RunConfig, folder: str, backbone: str, arm: str, seed: int, draw: int | None
 ) -> PlannedRun:
     """A run of an arm, with what all runs have in common from `base`."""
-    kind = ARMS[arm]
+    kind = arm_named(arm)
     drawn = {} if draw is None else {"random_draw": draw}
     model = {"backbone": backbone, **kind.model, **drawn}
     training = dict(kind.training)
@@ -155,6 +157,6 @@ def base_from_settings(settings: Mapping[str, Any]) -> RunConfig:
     return RunConfig(**parts)
 
 
-def _folder_name(backbone: str) -> str:
+def _folder_name(name: str) -> str:
     # Of all that a Python entry point may hold only the colon means something to some disks.
-    return re.sub(r"[^\w.]", "-", backbone)
+    return re.sub(r"[^\w.]", "-", name)

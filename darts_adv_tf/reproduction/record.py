@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from darts_adv_tf.config import RunConfig
-from darts_adv_tf.reproduction.arms import ARMS
+from darts_adv_tf.reproduction.arms import is_arm
 from darts_adv_tf.reproduction.matrix import (
     PlannedRun,
     base_from_settings,
@@ -113,7 +113,7 @@ def load_record(folder: Path) -> MatrixRecord | None:
         record = MatrixRecord(folder, base_from_settings(content["settings"]))
         for name, entry in content["runs"].items():
             identity = [entry.pop(key) for key in ("backbone", "arm", "seed", "draw")]
-            if identity[1] not in ARMS:
+            if not is_arm(identity[1]):
                 raise ValueError(f"an arm {identity[1]}")
             run = plan_run(record.base, str(folder), *identity)
             state = RunState(**entry)

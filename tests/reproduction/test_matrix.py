@@ -9,7 +9,7 @@ from darts_adv_tf.config import ModelConfig, RunConfig, TrainingConfig
 from darts_adv_tf.config.config_file import save_config
 from darts_adv_tf.config.reproduce import ReproduceConfig
 from darts_adv_tf.config.setting import settings_of
-from darts_adv_tf.reproduction.arms import ARMS, EXPERIMENTS
+from darts_adv_tf.reproduction.arms import ARMS, EXPERIMENTS, in_order
 from darts_adv_tf.reproduction.matrix import (
     base_from_settings,
     common_settings,
@@ -202,3 +202,10 @@ def test_each_arm_is_called_by_what_makes_it():
         "nas_finite_difference": "NAS, finite difference",
         "nas_segmentation": "NAS for the segmentation loss",
     }
+
+
+def test_a_users_discriminator_is_an_arm():
+    (run,) = planned(arms="my.gans:patch", backbones="unet", seeds="0")
+    assert run.name == "unet/seed_0/my.gans-patch"
+    assert (run.config.command, run.config.model.discriminator) == ("train", "my.gans:patch")
+    assert in_order(["b:f", "nas", "a:f", "none", "b:f"]) == ["none", "nas", "b:f", "a:f"]

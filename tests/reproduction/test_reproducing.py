@@ -158,7 +158,7 @@ def test_results_that_cannot_be_read_are_told_and_end_with_6(
     for report_only in (True, False):
         assert make(report_only=report_only) == 6
         error = capsys.readouterr().err
-        assert "unet/seed_1/none: The results of a finished run" in error and told in error
+        assert "unet/seed_1/none: The files of a finished run must" in error and told in error
         assert "Remove" in error and "seed_0/none" not in error
     assert "2 of 3 runs" in (tmp_path / "report.html").read_text()
     # As the message says.
@@ -176,7 +176,7 @@ def test_runs_of_other_data_are_told_left_out_and_end_with_3(make, tmp_path, cap
     """
     assert make(more, seeds="0,1") == 3
     error = capsys.readouterr().err
-    assert "unet/seed_1/none: The runs of a matrix are made of the same data" in error
+    assert "unet/seed_1/none: The runs of a matrix must be made of the same data" in error
     page = (tmp_path / "report.html").read_text()
     assert "1 of 2 runs finished, 1 failed." in page and "2 of them other ones" in page
     # As the message says.

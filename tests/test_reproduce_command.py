@@ -115,7 +115,8 @@ def test_a_finished_run_is_not_repeated(calls, folder):
 def test_the_report_is_there_and_its_claims_are_told(calls, folder):
     process, _ = calls["finished"]
     assert process.stdout.splitlines()[-1] == "report: matrix/report.html"
-    assert "Adversarial training against ResNet10 beats training alone." in process.stdout
+    claim = "Adversarial training against ResNet10 beats training without a discriminator."
+    assert claim in process.stdout
     assert "2 of 2 runs" in (folder / "matrix" / "report.html").read_text()
     with open(folder / "matrix" / "differences.csv", newline="") as file:
         pairs = [(row["first"], row["second"]) for row in csv.DictReader(file)]

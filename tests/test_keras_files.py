@@ -12,7 +12,10 @@ from darts_adv_tf.networks.cell_discriminator import DerivedDiscriminator, Searc
 from darts_adv_tf.networks.fcn32s import build_fcn32s
 from darts_adv_tf.networks.resnet_discriminator import ResNetDiscriminator
 from darts_adv_tf.networks.unet import build_unet
+from darts_adv_tf.search_space.cell import DerivedCell, SearchCell
+from darts_adv_tf.search_space.fused_mixed_op import FusedMixedOp
 from darts_adv_tf.search_space.genotype import random_genotype
+from darts_adv_tf.search_space.mixed_op import MixedOp
 from darts_adv_tf.search_space.space import PUBLISHED_SPACE
 from darts_adv_tf.tf_graph.fused_adam import FusedAdam
 from darts_adv_tf.tf_graph.normalization import Normalization
@@ -36,7 +39,22 @@ def with_weights(layer, shapes, weights_shape):
     return keras.Model([*inputs, *weights], layer(*inputs, *weights))
 
 
+def cell(layer, *weights):
+    inputs = [keras.Input((8, 8, 4)) for _ in range(2)]
+    others = [keras.Input(batch_shape=WEIGHTS) for _ in weights]
+    return keras.Model([*inputs, *others], layer(*inputs, *others))
+
+
+def mixed_op(layer, num_operations):
+    inputs = [keras.Input((8, 8, 4)), keras.Input(batch_shape=(2, num_operations))]
+    return keras.Model(inputs, layer(*inputs))
+
+
 MODELS = {
+    "mixed op": lambda: mixed_op(MixedOp(4, 2, operations=("none", "sep_conv_3x3")), 2),
+    "fused mixed op": lambda: mixed_op(FusedMixedOp(4, 2, stride=2), WEIGHTS[1]),
+    "search cell": lambda: cell(SearchCell(4, True, False), "op_weights"),
+    "derived cell": lambda: cell(DerivedCell(random_genotype(5).normal, 4, False, False)),
     "normalization": lambda: functional(Normalization("group"), (8, 8, 4)),
     "unet": lambda: build_unet((None, None, 1), num_classes=3, width=4, seed=3),
     "fcn32s": lambda: build_fcn32s((None, None, 1), num_classes=3, width=2, seed=3),

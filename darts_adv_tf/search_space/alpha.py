@@ -21,6 +21,13 @@ class Architecture(keras.layers.Layer):
 
     Args:
         space: What is searched.
+
+    Example:
+        >>> from darts_adv_tf import Architecture
+        >>> architecture = Architecture()
+        >>> [variable.name for variable in architecture.trainable_variables]
+        ['alpha_normal', 'alpha_reduction']
+        >>> genotype = architecture.derive()
     """
 
     def __init__(self, space: SearchSpace = PUBLISHED_SPACE, **kwargs):

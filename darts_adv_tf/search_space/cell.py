@@ -105,6 +105,14 @@ class SearchCell(Cell):
         older, newer as `Cell`; op_weights (number of edges, number of operations), the softmax of
         alpha, in the order of `space.edges` and `space.operations`, or the list that `by_source`
         makes of it, once for many cells.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from darts_adv_tf import Architecture, SearchCell
+        >>> cell = SearchCell(channels=4, reduction=True, previous_reduction=False)
+        >>> images = tf.zeros((1, 8, 8, 6))
+        >>> cell(images, images, tf.nn.softmax(Architecture().alpha_reduction.value)).shape
+        TensorShape([1, 4, 4, 16])
     """
 
     def __init__(

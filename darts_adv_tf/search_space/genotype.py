@@ -45,6 +45,7 @@ class Genotype:
         ConfigurationError: A field breaks the schema; the message names the place.
 
     Example:
+        >>> from darts_adv_tf import Genotype
         >>> edges = (("sep_conv_3x3", 0), ("skip_connect", 1))
         >>> genotype = Genotype(normal=(edges,) * 4, reduction=(edges,) * 4)
         >>> Genotype.from_json(genotype.to_json()) == genotype
@@ -190,6 +191,14 @@ def load_genotype(path: str | os.PathLike, space: SearchSpace | None = None) -> 
         ConfigurationError: There is no such file, it is not JSON, it breaks the schema, or it is
             of another search space.
         StorageError: The system refused to read it.
+
+    Example:
+        >>> from darts_adv_tf import Architecture, load_genotype
+        >>> from darts_adv_tf.search_space.genotype import save_genotype
+        >>> genotype = Architecture().derive()
+        >>> save_genotype(genotype, "genotype.json")
+        >>> load_genotype("genotype.json") == genotype
+        True
     """
     try:
         content = Path(path).read_bytes()

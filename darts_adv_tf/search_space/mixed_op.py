@@ -93,6 +93,13 @@ class MixedOp(keras.layers.Layer):
         ConfigurationError: An operation of a user's own is none; see `make_operation`.
         ValueError: The input has other than C channels.
 
+    Example:
+        >>> import tensorflow as tf
+        >>> from darts_adv_tf import MixedOp
+        >>> mixed_op = MixedOp(4, num_edges=2, operations=("none", "skip_connect", "sep_conv_3x3"))
+        >>> mixed_op(tf.zeros((1, 8, 8, 4)), tf.fill((2, 3), 1 / 3)).shape
+        TensorShape([1, 8, 8, 8])
+
     Reference:
         Dong et al., MICCAI 2019, Eq. 6; Liu et al., DARTS, ICLR 2019.
     """

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -98,3 +99,36 @@ def assert_same_derivatives(
             largest = np.abs(other).max()
             assert largest > 0.01
             np.testing.assert_allclose(values, other, rtol=rtol, atol=rtol * largest)
+
+
+def tangent_error(segmenter: keras.Model, size: int) -> float:
+    """How far forward mode is from a numeric derivative of a float64 segmenter, as a fraction.
+
+    Along a random direction of the weights, inside `tf.function`, on images of one channel.
+    """
+    generator = np.random.default_rng(1)
+    images = tf.constant(generator.uniform(size=(4, size, size, 1)))
+    # With a bias of 0, padding and dead channels stand exactly on the kink of the ReLU.
+    for variable in segmenter.trainable_variables:
+        if variable.name == "bias":
+            variable.assign(generator.normal(size=variable.shape) * 0.1)
+    weights = [variable.value for variable in segmenter.trainable_variables]
+    tangents = [tf.constant(generator.normal(size=weight.shape)) for weight in weights]
+
+    @tf.function
+    def logits_at(weights):
+        return segmenter.stateless_call(weights, [], images)[0]
+
+    @tf.function
+    def tangent_of_logits():
+        with tf.autodiff.ForwardAccumulator(weights, tangents) as accumulator:
+            logits = segmenter.stateless_call(weights, [], images)[0]
+        return accumulator.jvp(logits)
+
+    step = 1e-7
+    forwards, backwards = (
+        logits_at([w + sign * step * t for w, t in zip(weights, tangents, strict=True)])
+        for sign in (1, -1)
+    )
+    numeric = (forwards - backwards) / (2 * step)
+    return float(tf.norm(tangent_of_logits() - numeric) / tf.norm(numeric))

@@ -3,6 +3,7 @@
 Legend: N batch, H, W height and width, K classes.
 """
 
+import abc
 import collections
 import inspect
 import itertools
@@ -32,7 +33,7 @@ class UserModel(keras.Model):
     """
 
 
-class UserNetwork:
+class UserNetwork(abc.ABC):
     """Calls a user's function, and makes sure that what it returns can be trained.
 
     Names and initial weights of its layers follow from the arguments alone, whatever was made
@@ -95,15 +96,16 @@ class UserNetwork:
         """How the function is called."""
         return f"function({self.input_name}_shape, num_classes, width, seed) -> keras.Model"
 
+    @abc.abstractmethod
     def _check_shape(self, shape: Shape, masks_shape: Shape) -> None:
         """Refuses outputs for masks (N, H, W, K) that have not the shape of logits."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _logits_of(self, outputs: keras.KerasTensor) -> keras.KerasTensor:
         """The logits that the losses take."""
-        raise NotImplementedError
 
-    def _check_input_gradient(self, gradient: tf.Tensor | None) -> None:
+    # Not abstract: only a discriminator has something to refuse.
+    def _check_input_gradient(self, gradient: tf.Tensor | None) -> None:  # noqa: B027
         """Refuses a network whose output's gradient with respect to its input is needed."""
 
     def _guarded(self, function: Callable, *inputs, **arguments):

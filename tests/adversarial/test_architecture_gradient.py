@@ -92,6 +92,19 @@ def unrolled_objective(
     return discriminator_loss(theta, phi, val_batch)
 
 
+def numeric_gradient(objective, alpha, step):
+    """Central differences of a scalar function of both alphas, one entry at a time."""
+    numeric = [np.zeros(SPACE.alpha_shape) for _ in alpha]
+    for cell in range(2):
+        for place in np.ndindex(SPACE.alpha_shape):
+            change = np.zeros(SPACE.alpha_shape)
+            change[place] = step
+            above, below = ([*alpha] for _ in range(2))
+            above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
+            numeric[cell][place] = (objective(*above) - objective(*below)) / (2 * step)
+    return numeric
+
+
 def relative_error(received, expected):
     difference = [r - e for r, e in zip(received, expected, strict=True)]
     return float(tf.linalg.global_norm(difference) / tf.linalg.global_norm(expected))
@@ -123,18 +136,11 @@ def test_exact_equals_a_numeric_derivative(problem, exact):
     game, theta, phi, alpha, train_batch, val_batch = problem
 
     @compiled
-    def objective(alpha):
+    def objective(*alpha):
         return unrolled_objective(game, theta, phi, alpha, train_batch, val_batch)
 
-    step = 1e-7  # at 1e-5 the difference would cross kinks of ReLU and max
-    numeric = [np.zeros(SPACE.alpha_shape) for _ in alpha]
-    for cell in range(2):
-        for place in np.ndindex(SPACE.alpha_shape):
-            change = np.zeros(SPACE.alpha_shape)
-            change[place] = step
-            above, below = ([*alpha] for _ in range(2))
-            above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
-            numeric[cell][place] = (objective(above) - objective(below)) / (2 * step)
+    # at 1e-5 the difference would cross kinks of ReLU and max
+    numeric = numeric_gradient(objective, alpha, step=1e-7)
     assert relative_error(exact.gradient, numeric) <= 1e-5
 
 
@@ -265,15 +271,7 @@ def test_exact_with_normalization_and_dropout_equals_a_numeric_derivative(modal_
     def objective(*alpha):
         return unrolled_objective(game, theta, phi, alpha, train_batch, val_batch, state)
 
-    step = 1e-6
-    numeric = [np.zeros(SPACE.alpha_shape) for _ in alpha]
-    for cell in range(2):
-        for place in np.ndindex(SPACE.alpha_shape):
-            change = np.zeros(SPACE.alpha_shape)
-            change[place] = step
-            above, below = ([*alpha] for _ in range(2))
-            above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
-            numeric[cell][place] = (objective(*above) - objective(*below)) / (2 * step)
+    numeric = numeric_gradient(objective, alpha, step=1e-6)
     assert relative_error(exact.gradient, numeric) <= 1e-6
     assert relative_error(exact.first_order, numeric) > 1e-3
     # And the mode matters: otherwise a tangent of evaluation could not be told from it.
@@ -324,15 +322,8 @@ def test_exact_of_the_segmentation_loss_equals_a_numeric_derivative(smooth_probl
             game, theta, phi, alpha, train_batch, val_batch, kind="segmentation"
         )
 
-    step = 1e-4  # without kinks; the objective hardly moves
-    numeric = [np.zeros(SPACE.alpha_shape) for _ in alpha]
-    for cell in range(2):
-        for place in np.ndindex(SPACE.alpha_shape):
-            change = np.zeros(SPACE.alpha_shape)
-            change[place] = step
-            above, below = ([*alpha] for _ in range(2))
-            above[cell], below[cell] = alpha[cell] + change, alpha[cell] - change
-            numeric[cell][place] = (objective(*above) - objective(*below)) / (2 * step)
+    # without kinks; the objective hardly moves
+    numeric = numeric_gradient(objective, alpha, step=1e-4)
     assert relative_error(exact.gradient, numeric) <= 1e-5
 
 

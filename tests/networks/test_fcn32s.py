@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from darts_adv_tf.networks.fcn32s import BilinearUpsampling, bilinear_kernel, build_fcn32s
+from tests.derivatives import tangent_error
 
 
 @pytest.mark.parametrize("size", [(1, 1), (32, 64), (33, 95), (50, 64)])
@@ -120,30 +121,4 @@ def test_float32_agrees_with_float64():
 def test_forward_mode_agrees_with_a_numeric_derivative(size):
     """The segmenter's tangent that the exact architecture gradient needs, inside tf.function."""
     segmenter = build_fcn32s((size, size, 1), num_classes=3, width=2, seed=0, dtype="float64")
-    generator = np.random.default_rng(1)
-    images = tf.constant(generator.uniform(size=(4, size, size, 1)))
-    # With a bias of 0, padding and dead channels stand exactly on the kink of the ReLU.
-    for variable in segmenter.trainable_variables:
-        if variable.name == "bias":
-            variable.assign(generator.normal(size=variable.shape) * 0.1)
-    weights = [variable.value for variable in segmenter.trainable_variables]
-    tangents = [tf.constant(generator.normal(size=weight.shape)) for weight in weights]
-
-    @tf.function
-    def logits_at(weights):
-        return segmenter.stateless_call(weights, [], images)[0]
-
-    @tf.function
-    def tangent_of_logits():
-        with tf.autodiff.ForwardAccumulator(weights, tangents) as accumulator:
-            logits = segmenter.stateless_call(weights, [], images)[0]
-        return accumulator.jvp(logits)
-
-    step = 1e-7
-    forwards, backwards = (
-        logits_at([w + sign * step * t for w, t in zip(weights, tangents, strict=True)])
-        for sign in (1, -1)
-    )
-    numeric = (forwards - backwards) / (2 * step)
-    error = tf.norm(tangent_of_logits() - numeric) / tf.norm(numeric)
-    assert error < 1e-7
+    assert tangent_error(segmenter, size) < 1e-7

@@ -28,8 +28,8 @@ class AdversarialTrainer(Trainer):
     ):
         super().__init__(strategy)
         self.game = game
-        self.segmenter_optimizer = make_optimizer(learning_rate, epsilon)
-        self.discriminator_optimizer = make_optimizer(learning_rate, epsilon)
+        self.segmenter_optimizer = make_optimizer(learning_rate, epsilon=epsilon)
+        self.discriminator_optimizer = make_optimizer(learning_rate, epsilon=epsilon)
         self.segmenter_optimizer.build(game.segmenter.trainable_variables)
         self.discriminator_optimizer.build(game.discriminator.trainable_variables)
 

@@ -74,7 +74,7 @@ class SearchTrainer(AdversarialTrainer):
         self.unroll_rate = unroll_rate
         self.objective = objective
         self.architecture_optimizer = make_optimizer(
-            architecture_learning_rate, epsilon, beta_1=0.5
+            architecture_learning_rate, beta_1=0.5, epsilon=epsilon
         )
         self.architecture_optimizer.build(architecture.trainable_variables)
         self._compare = self.on_replicas(self._compare_second_order)

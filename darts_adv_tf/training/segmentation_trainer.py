@@ -36,7 +36,7 @@ class SegmentationTrainer(Trainer):
         self.segmentation_loss = segmentation_loss
         self.segmenter = segmenter
         self.global_batch_size = global_batch_size
-        self.segmenter_optimizer = make_optimizer(learning_rate, epsilon)
+        self.segmenter_optimizer = make_optimizer(learning_rate, epsilon=epsilon)
         self.segmenter_optimizer.build(segmenter.trainable_variables)
 
     @property

@@ -1,6 +1,7 @@
 """What every kind of training shares: a step on each replica, sums over all of them."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,14 +10,16 @@ import tensorflow as tf
 from darts_adv_tf.adversarial.game import Batch
 from darts_adv_tf.data.batches import BatchArrays
 from darts_adv_tf.tf_graph.call_in_training import Tensors, Updates
-from darts_adv_tf.tf_graph.fused_adam import AdamEpsilon, FusedAdam, handle
+from darts_adv_tf.tf_graph.fused_adam import KERAS_EPSILON, AdamEpsilon, FusedAdam, handle
 from darts_adv_tf.tf_graph.replicas import sum_over_replicas
 from darts_adv_tf.tf_graph.stack_filter import without_stack_traces
 
 Metrics = dict[str, tf.Tensor]
 
 
-def make_optimizer(learning_rate: float, epsilon: AdamEpsilon, beta_1: float = 0.9) -> FusedAdam:
+def make_optimizer(
+    learning_rate: float, beta_1: float = 0.9, epsilon: AdamEpsilon = KERAS_EPSILON
+) -> FusedAdam:
     """Adam at a constant rate; the paper names the rate (1e-4) and no more."""
     return FusedAdam(
         learning_rate, beta_1, beta_2=0.999, epsilon=epsilon.value, epsilon_place=epsilon.place
@@ -35,12 +38,7 @@ class Trainer:
 
     Args:
         strategy: Where replicas live.
-
-    Attributes:
-        train_step: The updates of one step on one replica, a method of the subclass.
     """
-
-    train_step: Callable[..., Metrics]
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self.strategy = strategy
@@ -50,6 +48,10 @@ class Trainer:
     def parts(self) -> dict[str, keras.layers.Layer | keras.optimizers.Optimizer]:
         """All that training changes, by name: models and optimizers, built."""
         raise TypeError(f"{type(self).__name__} defines no parts.")
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Metrics:
+        """The updates of one step on one replica; a subclass takes the batches that it needs."""
+        raise TypeError(f"{type(self).__name__} defines no train_step.")
 
     def step(self, *batches: BatchArrays) -> dict[str, float]:
         """One step on all replicas.

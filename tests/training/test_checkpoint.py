@@ -27,7 +27,6 @@ from darts_adv_tf.run.components import make_run, make_search_trainer
 from darts_adv_tf.run.components import make_trainer as make_retraining_trainer
 from darts_adv_tf.search_space.genotype import derive
 from darts_adv_tf.system.errors import CheckpointError, StorageError
-from darts_adv_tf.tf_graph.fused_adam import KERAS_EPSILON
 from darts_adv_tf.training.checkpoint import (
     Checkpoints,
     assign,
@@ -388,7 +387,7 @@ def test_what_is_written_is_the_state_when_it_was_saved(held):
         scalar=np.float32(3),
         empty=np.zeros((0, 2), np.float32),
     )
-    optimizer = make_optimizer(0.5, KERAS_EPSILON)
+    optimizer = make_optimizer(0.5)
     optimizer.build(model.variables)
     parts = {"model": model, "optimizer": optimizer}
     expected = bits_of(variables_of(parts))
@@ -604,7 +603,7 @@ def unet(seed, width=2):
 def save_retraining(workdir, *steps, segmenter=None, phase="retrain"):
     """As a finished run leaves it."""
     segmenter = segmenter or unet(seed=1)
-    optimizer = make_optimizer(1e-3, KERAS_EPSILON)
+    optimizer = make_optimizer(1e-3)
     optimizer.build(segmenter.trainable_variables)
     parts = {"segmenter_optimizer": optimizer, "segmenter": segmenter}
     store = CheckpointStore(folder_of(workdir, phase), num_kept=2)

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from darts_adv_tf.system.errors import ConfigurationError
+from darts_adv_tf.system.text_files import decode_text
 
 PACKAGE = Path(str(files("darts_adv_tf")))
 
@@ -47,10 +48,20 @@ def _expanded(arguments: Sequence[str], including: tuple[Path, ...]) -> Iterator
 
 def _flags_in(path: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in decode_text(path.read_bytes()).splitlines()]
+    except UnicodeDecodeError as error:
         raise ConfigurationError(
-            "A flagfile must be a text file that can be read.", received=error, file=path
+            "A flagfile must be a text file in UTF-8.",
+            received=error,
+            file=path,
+            remedy="Save the file again as UTF-8.",
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            "A flagfile must be a text file that can be read.",
+            received=error.strerror or error,
+            file=path,
+            remedy="Name a file that you have permission to read.",
         ) from error
     return [line for line in lines if line and not line.startswith(("#", "//"))]
 

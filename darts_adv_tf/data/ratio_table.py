@@ -1,14 +1,16 @@
 """The table of cardiothoracic ratios that comes with CX-SEG."""
 
-import csv
+from functools import partial
 from pathlib import Path
 
+from darts_adv_tf.data.table import read_table
 from darts_adv_tf.system.errors import DataError
+from darts_adv_tf.system.text_files import composed
 
 RATIOS_FILE = "ctr_ground_truth.csv"
 """What CX-SEG calls its table."""
 
-_HEADER = ["id", "ctr"]
+_COLUMNS = ("id", "ctr")
 
 
 def read_ratios(path: str | Path) -> dict[str, float]:
@@ -20,34 +22,29 @@ def read_ratios(path: str | Path) -> dict[str, float]:
     Raises:
         DataError: The file cannot be read, or breaks its form.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            header, *rows = list(csv.reader(file, strict=True)) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _refuse(path, getattr(error, "strerror", None) or error) from error
-    if header != _HEADER:
-        raise _refuse(path, f"line 1: {','.join(header)[:200]}")
+    table = read_table(path, _COLUMNS, (), partial(_refuse, path))
     ratios: dict[str, float] = {}
-    for line, row in enumerate(rows, start=2):
-        if not row:
-            continue
+    for line, row in table.rows:
+        # Where commas do not separate the fields, they may be those of decimal fractions.
+        number = row["ctr"] if table.separator == "," else row["ctr"].replace(",", ".")
+        name = composed(row["id"].strip()).removesuffix(".png")
         try:
-            name, ratio = row[0].removesuffix(".png"), float(row[1])
-        except (IndexError, ValueError):
-            name, ratio = "", 0.0
-        if len(row) != len(_HEADER) or not name or not 0 < ratio <= 1:
-            raise _refuse(path, f"line {line}: {','.join(row)[:200]}")
+            ratio = float(number)
+        except ValueError:
+            ratio = 0.0
+        if not name or not 0 < ratio <= 1:
+            raise _refuse(path, f"line {line}: {table.separator.join(row.values())[:200]}")
         if name in ratios:
-            raise _refuse(path, f"line {line}: {name} for the second time")
+            raise _refuse(path, f"line {line}: {name} for the second time", "Remove one of them.")
         ratios[name] = ratio
     return ratios
 
 
-def _refuse(path: str | Path, received: object) -> DataError:
+def _refuse(path: str | Path, received: object, remedy: str | None = None) -> DataError:
     return DataError(
         "A table of cardiothoracic ratios must have the columns id,ctr and name each case once, "
         "with a ratio above 0 and at most 1.",
         received=received,
         file=path,
-        remedy=f"Restore {RATIOS_FILE} from the release, or remove the file.",
+        remedy=remedy or f"Correct the line, or restore {RATIOS_FILE} from the release.",
     )

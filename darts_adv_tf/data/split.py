@@ -2,19 +2,31 @@
 
 import csv
 import dataclasses
+import difflib
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.data.table import read_table
 from darts_adv_tf.system.errors import ConfigurationError, DataError
 from darts_adv_tf.system.files import write_text
+from darts_adv_tf.system.text_files import composed
 
 CASES_FILE = "cases.csv"
 CASES_HEADER = ("case", "split")
 PARTS = ("train", "val", "test")
+_PART_OF_WORD = {
+    **{part: part for part in PARTS},
+    "training": "train",
+    "valid": "val",
+    "validation": "val",
+    "testing": "test",
+}
+"""The part that a word in the column split means, letter case aside."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +85,8 @@ def split_at_random(patients: Sequence[str], train_cases: int, seed: int) -> Spl
     half = (train_cases + 1) // 2
     train, groups = _fill(groups, half)
     val, groups = _fill(groups, train_cases - half)
-    return _checked(train, val, [index for group in groups for index in group])
+    test = [index for group in groups for index in group]
+    return _checked(train, val, test, "Add patients, or change --train_cases.")
 
 
 def split_into_folds(patients: Sequence[str], num_folds: int, fold: int, seed: int) -> Split:
@@ -146,8 +159,7 @@ def read_cases_csv(path: str | Path, dataset: Dataset) -> Split:
         DataError: If the file cannot be read, is malformed, or does not list each case of the
             data set once.
     """
-    listed = ListedCases.read(path)
-    listed.require_known(dataset.cases)
+    listed = ListedCases.read(path).of(dataset.cases)
     unlisted = [case for case in dataset.cases if case not in listed.parts]
     if unlisted:
         raise _refuse(
@@ -169,11 +181,15 @@ class ListedCases:
         path: Path of the table.
         parts: train, val or test, by case.
         patients: By case; empty without that column.
+        lines: The line of each case in the file.
+        liberties: What was read otherwise than it is written, for the user to check.
     """
 
     path: Path
     parts: dict[str, str]
     patients: dict[str, str]
+    lines: dict[str, int]
+    liberties: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: str | Path) -> "ListedCases":
@@ -182,38 +198,56 @@ class ListedCases:
         Raises:
             DataError: If the file cannot be read or is malformed.
         """
-        try:
-            with open(path, newline="", encoding="utf-8-sig") as file:
-                header, *rows = list(csv.reader(file, strict=True)) or [[]]
-        except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-            raise _refuse(path, getattr(error, "strerror", None) or error) from error
-        if tuple(header) not in (CASES_HEADER, (*CASES_HEADER, "patient")):
-            raise _refuse(path, f"columns {','.join(header)[:200]}")
-        parts, patients = {}, {}
-        for line, row in enumerate(rows, start=2):
-            if len(row) != len(header) or row[1] not in PARTS:
-                raise _refuse(path, f"line {line}: {','.join(row)[:200]}")
-            if row[0] in parts:
-                raise _refuse(path, f"line {line}: case {row[0]} for the second time")
-            parts[row[0]] = row[1]
-            if len(row) > len(CASES_HEADER):
-                patients[row[0]] = row[2]
-        return cls(Path(path), parts, patients)
+        table = read_table(path, CASES_HEADER, ("patient",), partial(_refuse, path))
+        parts, patients, lines = {}, {}, {}
+        read_as: dict[str, None] = {}
+        for line, row in table.rows:
+            case, written = row["case"], row["split"]
+            part = _PART_OF_WORD.get(written.strip().lower())
+            if part is None or not case.strip():
+                received = f"line {line}: {table.separator.join(row.values())[:200]}"
+                remedy = "Name the case in the column case."
+                if part is None:
+                    remedy = "Write train, val or test in the column split."
+                raise _refuse(path, received, remedy)
+            if case in parts:
+                raise _repeated(path, line, case)
+            parts[case], lines[case] = part, line
+            if part != written:
+                read_as[f"{written!r} read as {part}"] = None
+            if "patient" in row:
+                patients[case] = row["patient"].strip()
+        return cls(Path(path), parts, patients, lines, (*table.liberties, *read_as))
 
-    def require_known(self, cases: Sequence[str]) -> None:
-        """Rejects cases that the data set does not hold.
+    def of(self, cases: Sequence[str]) -> "ListedCases":
+        """The same table, with the cases named as the data set names them.
+
+        Names may differ in spaces around them, and in how accented letters are encoded.
 
         Raises:
-            DataError: There is such a case.
+            DataError: A listed case is not in the data set, or is listed twice.
         """
-        known = set(cases)
-        for line, case in enumerate(self.parts, start=2):
-            if case not in known:
+        named = self._names_among(cases)
+        seen = set()
+        for listed, line in self.lines.items():
+            if listed not in named:
+                close = difflib.get_close_matches(listed, cases, n=1)
                 raise _refuse(
                     self.path,
-                    f"line {line}: case {case}, which the data set does not hold",
-                    "Use the data set that the list was made for, or remove the line.",
+                    f"line {line}: case {listed}, which the data set does not hold",
+                    f"Did you mean {close[0]}? Name the cases as the data set does."
+                    if close
+                    else "Use the data set that the list was made for, or remove the line.",
                 )
+            if named[listed] in seen:
+                raise _repeated(self.path, line, listed)
+            seen.add(named[listed])
+        return dataclasses.replace(
+            self,
+            parts={named[listed]: part for listed, part in self.parts.items()},
+            patients={named[listed]: patient for listed, patient in self.patients.items()},
+            lines={named[listed]: line for listed, line in self.lines.items()},
+        )
 
     def split(self, dataset: Dataset, seed: int | None) -> Split:
         """The listed split of a data set, all of whose cases are listed.
@@ -223,12 +257,21 @@ class ListedCases:
             seed: Seed for halving the training cases by patient if no case is listed as val;
                 None keeps them as listed.
         """
+        listed_as = {case: listed for listed, case in self._names_among(dataset.cases).items()}
         places: dict[str, list[int]] = {part: [] for part in PARTS}
         for index, case in enumerate(dataset.cases):
-            places[self.parts[case]].append(index)
+            places[self.parts[listed_as[case]]].append(index)
         if seed is not None and not places["val"]:
             return _halved(dataset.patients, places["train"], places["test"], seed)
         return Split(**{part: tuple(indices) for part, indices in places.items()})
+
+    def _names_among(self, cases: Sequence[str]) -> dict[str, str]:
+        """The case that each listed name means, for those that mean one of these cases."""
+        known = {composed(case.strip()): case for case in cases} | {case: case for case in cases}
+        found = {
+            listed: known.get(listed, known.get(composed(listed.strip()))) for listed in self.parts
+        }
+        return {listed: case for listed, case in found.items() if case is not None}
 
 
 def _shuffled_groups(patients: Sequence[str], cases: Sequence[int], seed: int) -> list[list[int]]:
@@ -264,21 +307,26 @@ def _halved(
     patients: Sequence[str], training: Sequence[int], test: Sequence[int], seed: int
 ) -> Split:
     train, val = _deal(_shuffled_groups(patients, training, seed), 2)
-    return _checked(train, val, test)
+    return _checked(train, val, test, "Add patients to the part, or split the cases otherwise.")
 
 
-def _checked(train: Sequence[int], val: Sequence[int], test: Sequence[int]) -> Split:
+def _checked(train: Sequence[int], val: Sequence[int], test: Sequence[int], remedy: str) -> Split:
     for name, cases in (("train", train), ("val", val), ("test", test)):
         if not cases:
             raise DataError(
                 "A split must have at least one train, one val and one test case.",
                 received=f"no {name} case; cases of one patient stay together",
-                remedy="Add patients, or change --train_cases.",
+                remedy=remedy,
             )
     return Split(*(tuple(sorted(part)) for part in (train, val, test)))
 
 
-def _refuse(path: str | Path, received: object, remedy: str = "Correct the file.") -> DataError:
+def _repeated(path: str | Path, line: int, case: str) -> DataError:
+    received = f"line {line}: case {case} for the second time"
+    return _refuse(path, received, "Remove one of the two lines.")
+
+
+def _refuse(path: str | Path, received: object, remedy: str) -> DataError:
     return DataError(
         "A list of cases must have the columns case,split[,patient] and name each case of the data "
         "set once, as train, val or test.",

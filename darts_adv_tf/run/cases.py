@@ -44,7 +44,9 @@ def find_cases(data: DataConfig, seed: int, workdir: Path | None = None) -> Coll
     listed = _listed_cases(data, workdir)
     if listed is None:
         return collection
-    listed.require_known([case.name for case in collection.cases])
+    for liberty in listed.liberties:
+        print(f"data: {listed.path}: {liberty}")
+    listed = listed.of([case.name for case in collection.cases])
     return collection.only(listed.parts).with_patients(listed.patients)
 
 

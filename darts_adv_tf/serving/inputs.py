@@ -14,7 +14,8 @@ from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.nifti import NIFTI_SUFFIXES, num_slices, read_nifti
 from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES, is_image_name, read_image
 from darts_adv_tf.system.errors import DataError
-from darts_adv_tf.system.folders import folders_below, list_folder
+from darts_adv_tf.system.folders import folders_below, is_system_name, list_folder
+from darts_adv_tf.system.text_files import composed
 
 # File systems take 255 bytes a name; files are written under a temporary one, a little longer.
 LONGEST_NAME = 200
@@ -130,7 +131,7 @@ def _expand(value: str) -> list[Path]:
         found = [
             child
             for child in list_folder(path)
-            if is_image_name(child.name) and not child.name.startswith(".") and child.is_file()
+            if is_image_name(child.name) and not is_system_name(child.name) and child.is_file()
         ]
         if not found:
             raise _nothing_in(value, f"{value}/**/*.png also looks into the folders inside it.")
@@ -174,8 +175,8 @@ def _matches(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
         found = [
             child
             for child in list_folder(folder)
-            if fnmatch.fnmatchcase(child.name, first)
-            and child.name.startswith(".") <= first.startswith(".")
+            if fnmatch.fnmatchcase(composed(child.name), composed(first))
+            and (first.startswith(".") or not is_system_name(child.name))
         ]
     else:
         found = [folder / first]
@@ -208,7 +209,7 @@ def _stem(name: str) -> str:
 
 def _alike(name: str) -> str:
     """Equal for names that some file system takes for the same."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return composed(name).casefold()
 
 
 def _safe(name: str) -> str:

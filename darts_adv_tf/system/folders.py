@@ -5,6 +5,35 @@ from pathlib import Path
 
 from darts_adv_tf.system.errors import DataError
 
+_SYSTEM_NAMES = frozenset(
+    {
+        "__macosx",  # archives made on a Mac
+        "icon\r",
+        "thumbs.db",  # Windows
+        "ehthumbs.db",
+        "desktop.ini",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",  # Linux
+        "@eadir",  # network storage by Synology and QNAP
+        "#recycle",
+        "#snapshot",
+        "@recycle",
+        "@recently-snapshot",
+    }
+)
+"""Files and folders that systems add to those of their users, in small letters."""
+
+
+def is_system_name(name: str) -> bool:
+    """Whether a file or folder is hidden, or an operating system's own.
+
+    Example:
+        >>> is_system_name("._scan.png"), is_system_name("Thumbs.db"), is_system_name("scan.png")
+        (True, True, False)
+    """
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
 
 def is_folder(path: Path) -> bool:
     """Whether this is a folder; False for names that the system does not accept."""
@@ -38,7 +67,7 @@ def folders_below(folder: Path) -> Iterator[Path]:
     """Yields a folder and all folders inside it, parents first, otherwise sorted.
 
     Links to folders are followed, but each folder is visited once, so that circular links end.
-    Hidden folders and __MACOSX, which macOS adds to archives, are skipped.
+    Hidden folders and those of operating systems are skipped.
 
     Raises:
         DataError: A folder cannot be read.
@@ -58,7 +87,7 @@ def folders_below(folder: Path) -> Iterator[Path]:
         pending += [
             child
             for child in reversed(list_folder(current))
-            if is_folder(child) and not child.name.startswith(".") and child.name != "__MACOSX"
+            if is_folder(child) and not is_system_name(child.name)
         ]
 
 

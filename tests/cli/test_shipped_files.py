@@ -34,6 +34,14 @@ def test_a_flagfile_stands_for_its_flags(written, elsewhere):
     assert with_flagfiles(["--first", *written, "--last"]) == expected
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_a_flagfile_is_read_however_its_editor_saved_it(encoding, line_end, elsewhere):
+    lines = ["# a run", "--seed=3", "", "--data_dir=Zürich", "", ""]
+    (elsewhere / "a").write_bytes(line_end.join(lines).encode(encoding))
+    assert with_flagfiles(["--flagfile=a"]) == ["--seed=3", "--data_dir=Zürich"]
+
+
 @pytest.mark.parametrize("name", ["flags/phantom.flags", "phantom.flags", "phantom"])
 def test_a_shipped_flagfile_is_found_from_every_folder(name):
     assert find_flagfile(name).resolve() == ROOT / "flags" / "phantom.flags"

@@ -10,6 +10,12 @@ def test_a_table_is_read_by_case(tmp_path):
     assert read_ratios(path) == {"1.2": 0.7279, "b": 0.5}
 
 
+def test_a_table_of_a_spreadsheet_with_decimal_commas_is_read(tmp_path):
+    path = tmp_path / RATIOS_FILE
+    path.write_text("CTR;ID\n0,7279;1.2.png\n0.5;Mu\u0308ller.png\n", "utf-8")
+    assert read_ratios(path) == {"1.2": 0.7279, "M\u00fcller": 0.5}
+
+
 @pytest.mark.parametrize(
     ("text", "received"),
     [

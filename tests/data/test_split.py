@@ -87,8 +87,9 @@ def test_the_list_of_cases_comes_back(tmp_path):
 @pytest.mark.parametrize(
     "text, told",
     [
-        ("", "columns"),
-        ("case;split\na;test\n", "columns case;split"),
+        ("", "line 1: "),
+        ("case split\na test\n", "line 1: case split"),
+        ("case;split\na;test\n", "1 case(s) missing, the first is b"),
         ("case,split\na,train\nb,exam\n", "line 3: b,exam"),
         ("case,split\na,train\nb\n", "line 3: b"),
         ("case,split\na,train\nx,val\n", "case x, which the data set does not hold"),

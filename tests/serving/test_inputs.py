@@ -41,6 +41,16 @@ def test_a_glob_and_a_named_file_are_taken_whatever_their_suffix():
     assert found("a/[x]*.???", "*/IM0002") == ["a/IM0002", "a/x.png"]
 
 
+def test_what_systems_add_is_not_predicted():
+    touch("a/1.png", "a/Thumbs.db", "a/desktop.ini", "a/._1.png", "a/@eaDir/1.png")
+    assert found("a/*") == found("a/**") == found("a") == ["a/1.png"]
+
+
+def test_a_glob_matches_accents_whichever_way_they_are_encoded():
+    touch("a/Mu\u0308ller.png")
+    assert found("a/M\u00fc*.png") == ["a/Mu\u0308ller.png"]
+
+
 def test_two_stars_stand_for_any_number_of_folders():
     touch("a/1.png", "a/b/2.png", "a/b/c/3.png", "a/b/c/4.jpg", "a/.git/5.png")
     assert found("a/**/*.png") == ["a/1.png", "a/b/2.png", "a/b/c/3.png"]

@@ -32,6 +32,7 @@ from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.data.formats.run_length import decode_run_length
 from darts_adv_tf.data.sources.folder import files_below, left_out, require_folders, stem_of
 from darts_adv_tf.system.errors import DataError
+from darts_adv_tf.system.text_files import composed
 
 IMAGE_COLUMNS = ("Image Index", "Path", "dicom_id", "ImageID", "image_id", "Image ID")
 """The image, in the tables of ChestX-ray8, CheXpert, MIMIC-CXR-JPG, PadChest and VinDr-CXR."""
@@ -237,7 +238,7 @@ def _parts(identifier: str) -> tuple[str, ...]:
     """The names of the folders, and that of the image without its ending."""
     *folders, last = PurePosixPath(identifier.strip().replace("\\", "/")).parts or ("",)
     stem = stem_of(last, IMAGE_SUFFIXES)
-    return (*folders, last if stem is None else stem)
+    return (*folders, composed(last) if stem is None else stem)
 
 
 def _case_name(identifier: str) -> str:
@@ -284,5 +285,5 @@ def _refuse(row: Sequence[str], received: str, path: Path) -> DataError:
         "A row of the table must have one field per column: image name, numbers, run lengths.",
         received=f"{received}, in the row that begins with {start}",
         file=path,
-        remedy="Copy the table again from its source, or remove the row.",
+        remedy="Correct the row as CheXmask has it, or remove it.",
     )

@@ -20,7 +20,7 @@ from darts_adv_tf.data.collection import Case, Collection, cases_or_error
 from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.reading import IMAGE_SUFFIXES
 from darts_adv_tf.data.sources.description import FILE_NAME, MAXIMUM_CLASSES, Description
-from darts_adv_tf.data.sources.folder import require_folders, stem_of
+from darts_adv_tf.data.sources.folder import find_file, require_folders, stem_of
 from darts_adv_tf.data.sources.index_mask import IndexMeaning
 from darts_adv_tf.data.sources.planes import find_planes, read_plane
 from darts_adv_tf.system.errors import DataError
@@ -101,7 +101,7 @@ def _path_within(description: Description, text: object) -> Path:
     if not isinstance(text, str) or not text or "\0" in text or "\\" in text:
         raise description.refuse("'training' must name files by relative paths.", text)
     parts = PurePosixPath(text).parts
-    path = folder.joinpath(*parts)
+    path = find_file(folder.joinpath(*parts))
     try:
         is_inside = ".." not in parts and path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):  # links in circles, or no text that can be a name
@@ -131,6 +131,6 @@ def _read(
             f"A case must have the {num_channels} channel(s) that 'modality' names.",
             received=f"{decoded.pixels.shape[-1]} channel(s)",
             file=image,
-            remedy=f"Correct 'modality' in {FILE_NAME}, or restore the image.",
+            remedy=f"Correct 'modality' in {FILE_NAME}, or replace the image.",
         )
     return decoded, meaning.read(label, plane)

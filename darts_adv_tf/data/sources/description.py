@@ -6,6 +6,7 @@ from pathlib import Path
 from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.system.errors import DataError
 from darts_adv_tf.system.files import without_repetition
+from darts_adv_tf.system.text_files import decode_text
 
 FILE_NAME = "dataset.json"
 MAXIMUM_BYTES = 2**25
@@ -32,7 +33,7 @@ class Description:
         self.path = path
         with open_to_decode(path, "a JSON text", MAXIMUM_BYTES) as stream:
             self._document = json.loads(
-                stream.read().decode("utf-8-sig"),
+                decode_text(stream.read()),
                 object_pairs_hook=without_repetition,
                 parse_constant=_refuse_constant,
             )

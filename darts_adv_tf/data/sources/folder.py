@@ -1,16 +1,26 @@
 """Finds the files of a data set, and says what is wrong with its folders.
 
-All readers of data sets find their files with these functions, so that hidden files, circular
-links and unreadable folders are handled in one place.
+All readers of data sets find their files with these functions, so that hidden files, those of
+operating systems, circular links and unreadable folders are handled in one place.
 """
 
 import os
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.system.errors import DataError
-from darts_adv_tf.system.folders import folders_below, is_folder, list_folder
+from darts_adv_tf.system.folders import (
+    folders_below,
+    is_file,
+    is_folder,
+    is_system_name,
+    list_folder,
+)
+from darts_adv_tf.system.text_files import composed
+
+_MASK_WORDS = ("mask", "masks", "Mask", "seg", "segmentation", "label", "labels", "gt")
 
 
 def require_folders(folders: Sequence[Path], rule: str, remedy: str) -> None:
@@ -27,7 +37,7 @@ def require_folders(folders: Sequence[Path], rule: str, remedy: str) -> None:
 def files_by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     """The files of a folder with one of the suffixes, by name without it, sorted by name.
 
-    Hidden files, which macOS adds to archives, are ignored.
+    Hidden files, and those of operating systems, are ignored.
 
     Args:
         folder: Looked into without its subfolders.
@@ -43,9 +53,12 @@ def files_by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
         if stem is None:
             continue
         if stem in found:
+            names = f"{found[stem].name} and {path.name}"
+            if composed(found[stem].name) == composed(path.name):
+                names += ", which differ only in how accented letters are encoded (NFC, NFD)"
             raise DataError(
                 "Each case must have a unique name.",
-                received=f"{found[stem].name} and {path.name}",
+                received=names,
                 file=folder,
                 remedy="Remove one of the two files.",
             )
@@ -70,21 +83,46 @@ def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 
 def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
-    """Returns a file name without its suffix; None for hidden files and other suffixes."""
+    """Returns a file name without its suffix; None for hidden files and other suffixes.
+
+    Accented letters are composed, so that the names of an image and of its mask agree even if only
+    one of the two has passed through a Mac.
+    """
     small = name.lower()
     suffix = next((suffix for suffix in suffixes if small.endswith(suffix)), None)
-    if suffix is None or name.startswith("."):
+    if suffix is None or is_system_name(name):
         return None
-    return name[: len(name) - len(suffix)]
+    return composed(name[: len(name) - len(suffix)])
+
+
+def name_like_a_mask(stem: str, masks: Mapping[str, Path]) -> str | None:
+    """The file that is probably meant as the mask of an image, as `scan_mask.png` is of `scan`.
+
+    Args:
+        stem: Of the image.
+        masks: By stem.
+    """
+    likely = (masks.get(f"{stem}{sign}{word}") for sign in "_-. " for word in _MASK_WORDS)
+    return next((path.name for path in likely if path is not None), None)
+
+
+def find_file(path: Path) -> Path:
+    """A file that a text names, even if its accented letters are encoded otherwise on the disk.
+
+    Returns:
+        The path of the file; the one that was given if there is none.
+    """
+    forms = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
+    return next(filter(is_file, forms), path)
 
 
 def list_data_folder(folder: Path) -> list[Path]:
-    """The entries of a folder of a data set, sorted.
+    """The entries of a folder of a data set, sorted, without those of operating systems.
 
     Raises:
         DataError: The folder cannot be read, or a name in it is not valid UTF-8.
     """
-    entries = list_folder(folder)
+    entries = [path for path in list_folder(folder) if not is_system_name(path.name)]
     for path in entries:
         try:
             path.name.encode()

@@ -30,6 +30,7 @@ from darts_adv_tf.data.sources.folder import (
     files_by_stem,
     left_out,
     list_data_folder,
+    name_like_a_mask,
     require_folders,
 )
 from darts_adv_tf.data.sources.index_mask import IndexMeaning
@@ -37,6 +38,7 @@ from darts_adv_tf.data.sources.mask_folders import find_cases
 from darts_adv_tf.data.sources.planes import find_planes, read_plane
 from darts_adv_tf.system.errors import ConfigurationError, DataError
 from darts_adv_tf.system.folders import is_folder
+from darts_adv_tf.system.text_files import composed
 
 _RULE = "The folder must hold images/, and either masks/<class>/ or labels/."
 _REMEDY = "Let --data_dir name such a folder; docs/datasets.md shows both layouts."
@@ -68,9 +70,9 @@ def find_folders(data_dir: Path, classes: Sequence[str] | None = None) -> Collec
 
 def _find_masks(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     mask_dirs = {
-        path.name: path
+        composed(path.name): path
         for path in list_data_folder(data_dir / "masks")
-        if is_folder(path) and not path.name.startswith(".")
+        if is_folder(path)
     }
     if not mask_dirs or "background" in mask_dirs or len(mask_dirs) >= MAXIMUM_CLASSES:
         raise DataError(
@@ -81,6 +83,7 @@ def _find_masks(data_dir: Path, classes: Sequence[str] | None) -> Collection:
             remedy=_REMEDY,
         )
     if classes is not None:
+        classes = [composed(name) for name in classes]
         if set(classes) - set(mask_dirs) or len(set(classes)) != len(classes) or not classes:
             raise ConfigurationError(
                 "--classes must name folders of masks/, each once.",
@@ -99,7 +102,9 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
             "--classes must name the values 1, 2, ... of the masks in labels/, each once.",
             received="no --classes" if not classes else f"--classes={','.join(classes)}",
             file=data_dir / "labels",
-            remedy="Add --classes=<name of value 1>,<name of value 2>,...",
+            remedy="Name each class once, and the background not at all."
+            if classes
+            else "Add --classes=<name of value 1>,<name of value 2>,...",
         )
     if len(classes) >= MAXIMUM_CLASSES:
         raise ConfigurationError(
@@ -119,7 +124,8 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     meaning = IndexMeaning.in_order(classes)
     cases: list[Case] = []
     for name, image in images.items():
-        cases += cases_or_error(name, _make_cases, name, image, labels.get(name), meaning)
+        arguments = (name, image, labels.get(name), meaning, name_like_a_mask(name, labels))
+        cases += cases_or_error(name, _make_cases, *arguments)
     without_image = [name for name in labels if name not in images]
     return Collection(
         "folders",
@@ -129,13 +135,17 @@ def _find_labels(data_dir: Path, classes: Sequence[str] | None) -> Collection:
     )
 
 
-def _make_cases(name: str, image: Path, label: Path | None, meaning: IndexMeaning) -> list[Case]:
+def _make_cases(
+    name: str, image: Path, label: Path | None, meaning: IndexMeaning, similar: str | None
+) -> list[Case]:
     if label is None:
         raise DataError(
             "Each image must have a mask of the same name in labels/.",
-            received="no mask of this image",
+            received="no mask of this image" + (f", but {similar}" if similar else ""),
             file=image,
-            remedy="Add the mask, or remove the image from images/.",
+            remedy="Rename the mask as its image."
+            if similar
+            else "Add the mask, or remove the image from images/.",
         )
     return [
         Case(plane_name, name, partial(_read, image, label, plane, meaning), (image, label))

@@ -12,7 +12,7 @@ import numpy as np
 from darts_adv_tf.data.collection import Case, cases_or_error
 from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.formats.decoded_image import DecodedImage
-from darts_adv_tf.data.sources.folder import files_by_stem, left_out
+from darts_adv_tf.data.sources.folder import files_by_stem, left_out, name_like_a_mask
 from darts_adv_tf.data.sources.planes import find_planes, read_masks, read_plane
 from darts_adv_tf.system.errors import DataError
 
@@ -57,12 +57,17 @@ def find_cases(
         missing = {
             name: mask_dirs[name] / image.name for name, found in masks.items() if stem not in found
         }
-        cases += make_cases(stem, image, present, missing)
+        similar = [name_like_a_mask(stem, found) for found in masks.values()]
+        cases += make_cases(stem, image, present, missing, [name for name in similar if name])
     return tuple(cases), issues
 
 
 def make_cases(
-    name: str, image: Path, masks: Sequence[Path], missing: Mapping[str, Path] | None = None
+    name: str,
+    image: Path,
+    masks: Sequence[Path],
+    missing: Mapping[str, Path] | None = None,
+    similar: Sequence[str] = (),
 ) -> Sequence[Case]:
     """Returns one case per plane of the image, or one with the error.
 
@@ -71,19 +76,27 @@ def make_cases(
         image: The image.
         masks: One file per class, in the order of the classes.
         missing: Where masks were expected but not found, by class.
+        similar: Names of files that are probably meant as the missing masks.
     """
-    return cases_or_error(name, _make_cases, name, image, masks, missing or {})
+    return cases_or_error(name, _make_cases, name, image, masks, missing or {}, similar)
 
 
 def _make_cases(
-    name: str, image: Path, masks: Sequence[Path], missing: Mapping[str, Path]
+    name: str,
+    image: Path,
+    masks: Sequence[Path],
+    missing: Mapping[str, Path],
+    similar: Sequence[str],
 ) -> list[Case]:
     if missing:
         raise DataError(
             "Each image must have one mask per class.",
-            received=f"no mask of {', '.join(missing)}",
+            received=f"no mask of {', '.join(missing)}"
+            + (f", but {similar[0]}" if similar else ""),
             file=next(iter(missing.values())),
-            remedy="Add the mask, or remove the image from the data set.",
+            remedy="Rename the mask as its image."
+            if similar
+            else "Add the mask, or remove the image from the data set.",
         )
     return [
         Case(plane_name, name, partial(_read, image, masks, plane), (image, *masks))

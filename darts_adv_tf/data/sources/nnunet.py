@@ -154,7 +154,7 @@ def _read(
             f"A case must have the {num_channels} channel(s) that 'channel_names' names.",
             received=f"{decoded.pixels.shape[-1]} in {len(paths)} file(s)",
             file=paths[0],
-            remedy="Correct 'channel_names' in dataset.json, or restore the image.",
+            remedy="Correct 'channel_names' in dataset.json, or replace the image.",
         )
     return decoded, meaning.read(label, plane)
 

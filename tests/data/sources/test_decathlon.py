@@ -87,6 +87,18 @@ def test_a_folder_that_is_a_link_itself_is_read(folder, tmp_path):
     assert len(find_decathlon(tmp_path / "link").cases) == 6
 
 
+def test_an_accent_in_a_path_may_be_encoded_otherwise_on_the_disk(folder):
+    os.rename(folder / IMAGE, folder / "imagesTr" / "te\u0302te.nii.gz")
+    describe(folder, **entry(image="imagesTr/t\u00eate.nii.gz"))
+    collection = find_decathlon(folder)
+    assert collection.cases[0].name == "t\u00eate_slice000"
+    collection.cases[0].read()
+    write_nifti(folder.parent / "outside.nii.gz", np.zeros((8, 8), np.uint8))
+    os.symlink(folder.parent / "outside.nii.gz", folder / "Mu\u0308ller.nii.gz")
+    describe(folder, **entry(image="M\u00fcller.nii.gz"))
+    assert_refused(lambda: find_decathlon(folder), folder / "dataset.json", "ller")
+
+
 @pytest.mark.parametrize("name", ["imagesTr/none.nii.gz", "x.nii", "y" * 300 + ".nii"])
 def test_a_missing_file_is_named(folder, name):
     (folder / "x.nii").mkdir()

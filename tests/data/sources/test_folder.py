@@ -5,6 +5,7 @@ import pytest
 from darts_adv_tf.data.sources.folder import (
     files_below,
     files_by_stem,
+    find_file,
     left_out,
     list_data_folder,
     stem_of,
@@ -28,6 +29,27 @@ def test_files_are_sorted_by_name_whatever_the_alphabet(tmp_path):
     for name in ("b.png", "ä.PNG", "a b,c.png", LONGEST, ".hidden.png", "c.txt"):
         (tmp_path / name).write_bytes(b"x")
     assert list(files_by_stem(tmp_path, (".png",))) == ["a b,c", "b", "ä", LONGEST[:-4]]
+
+
+@pytest.mark.parametrize(
+    "name", ["Thumbs.db", "desktop.ini", "__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "._x"]
+)
+def test_what_systems_add_is_no_part_of_a_data_set(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "a.png").write_bytes(b"x")
+    (tmp_path / "b.png").write_bytes(b"x")
+    assert list_data_folder(tmp_path) == [tmp_path / "b.png"]
+    assert files_below(tmp_path, (".png",)) == [tmp_path / "b.png"]
+
+
+def test_accents_are_part_of_their_letters_however_a_system_writes_them(tmp_path):
+    (tmp_path / "Mu\u0308ller.png").write_bytes(b"x")
+    assert files_by_stem(tmp_path, (".png",)) == {"M\u00fcller": tmp_path / "Mu\u0308ller.png"}
+    for asked in ("M\u00fcller.png", "Mu\u0308ller.png"):
+        assert find_file(tmp_path / asked) == tmp_path / "Mu\u0308ller.png"
+    assert find_file(tmp_path / "absent.png") == tmp_path / "absent.png"
+    (tmp_path / "M\u00fcller.png").write_bytes(b"x")
+    assert_refused(lambda: files_by_stem(tmp_path, (".png",)), tmp_path, "(NFC, NFD)")
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):

@@ -21,7 +21,8 @@ from tests.data.sources.fixtures import (
 
 def test_a_mask_a_class_comes_back_as_written(tmp_path):
     written = write_mask_folders(tmp_path, image_ending=".bmp")
-    (tmp_path / "masks" / ".thumbnails").mkdir()
+    for name in (".thumbnails", "__MACOSX", "@eaDir", ".ipynb_checkpoints", "lost+found"):
+        (tmp_path / "masks" / name).mkdir()
     (tmp_path / "masks" / "notes.txt").write_text("text")
     (tmp_path / "images" / "deeper").mkdir()
     collection = find_folders(tmp_path)
@@ -32,6 +33,29 @@ def test_a_mask_a_class_comes_back_as_written(tmp_path):
     assert dataset.class_names == ("background", *SHAPES)
     assert dataset.cases == dataset.patients == ("slide-0", "slide-1", "slide-2")
     assert not dataset.has_whole_organs
+
+
+def test_names_agree_whichever_way_their_accents_are_encoded(tmp_path):
+    image, masks = shapes_case(0)
+    write_png(tmp_path / "images" / "Mu\u0308ller.png", image)
+    write_mask(tmp_path / "masks" / "re\u0301sidu" / "M\u00fcller.png", masks[0])
+    for classes in (None, ["r\u00e9sidu"], ["re\u0301sidu"]):
+        collection = find_folders(tmp_path, classes)
+        assert collection.class_names == ("background", "r\u00e9sidu")
+        assert_holds(collection, {"M\u00fcller": (image, masks[:1])}, (1,))
+
+
+@pytest.mark.parametrize("name", ["slide-0_mask.png", "slide-0-seg.gif", "slide-0.label.png"])
+def test_a_mask_that_is_named_otherwise_is_to_be_renamed(tmp_path, name):
+    write_mask_folders(tmp_path / "one", 1)
+    write_label_folders(tmp_path / "two", 1)
+    for folder in (tmp_path / "one" / "masks" / "liver", tmp_path / "two" / "labels"):
+        (path,) = folder.iterdir()
+        path.rename(folder / name)
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        error = find_folders(folder, SHAPES).cases[0].error
+        assert error.received.endswith(f", but {name}")
+        assert error.remedy == "Rename the mask as its image."
 
 
 def test_chosen_classes_come_in_their_order_and_the_later_wins(tmp_path):

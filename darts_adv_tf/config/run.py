@@ -67,7 +67,8 @@ class RunConfig:
     )
     genotype: str | None = setting(
         None,
-        "genotype.json of a search, the derived architecture (last line of Alg. 1).",
+        "genotype.json of a search, the derived architecture (last line of Alg. 1); or a file with "
+        "a Genotype(...) as the program of DARTS prints it.",
         train_only=True,
         essential=True,
     )

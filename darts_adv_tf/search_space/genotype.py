@@ -9,27 +9,30 @@ Shapes: E edges and O operations, in the order of the search space.
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
+from darts_adv_tf.search_space.darts_genotype import is_darts_genotype, read_darts_genotype
+from darts_adv_tf.search_space.genotype_schema import (
+    FORMAT,
+    REMEDY,
+    VERSION,
+    CellEdges,
+    check_concat,
+    check_header,
+    checked_cell,
+    read_space,
+)
 from darts_adv_tf.search_space.space import PUBLISHED_SPACE, SearchSpace
 from darts_adv_tf.system.errors import ConfigurationError, StorageError
 from darts_adv_tf.system.files import without_repetition, write_text
+from darts_adv_tf.system.text_files import decode_text
 
 GENOTYPE_FILE = "genotype.json"
 """In a work directory."""
-FORMAT = "darts_adv_tf.genotype"
-VERSION = 1
-KEYS = ("format", "version", "normal", "reduction", "concat")
-SPACE_KEYS = ("operations", "intermediate_nodes", "kept_edges")
-"""Of the search space; a file of an earlier version has none and is of the published one."""
-REMEDY = "Use a genotype.json as a search wrote it, or mend the file by hand."
-
-CellEdges = tuple[tuple[tuple[str, int], ...], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Genotype:
 
     def __post_init__(self):
         for name, cell in (("normal", self.normal), ("reduction", self.reduction)):
-            object.__setattr__(self, name, _checked_cell(cell, self.space, name, file=None))
+            object.__setattr__(self, name, checked_cell(cell, self.space, name, file=None))
 
     @property
     def concat(self) -> tuple[int, ...]:
@@ -90,18 +93,12 @@ class Genotype:
             ConfigurationError: The document breaks the schema; the message names the file, the
                 place in it, what stands there and what may.
         """
-        if not isinstance(document, dict):
-            raise _breach("A genotype must be a JSON object.", "document", document, file)
-        _check_keys(document, file)
-        if document["format"] != FORMAT:
-            raise _breach(f'"format" must be "{FORMAT}".', "format", document["format"], file)
-        if not _is_integer(document["version"]) or document["version"] != VERSION:
-            raise _breach(f'"version" must be {VERSION}.', "version", document["version"], file)
-        space = _read_space(document, file)
-        _check_concat(document["concat"], space, file)
+        check_header(document, file)
+        space = read_space(document, file)
+        check_concat(document["concat"], space, file)
         return cls(
-            normal=_checked_cell(document["normal"], space, "normal", file),
-            reduction=_checked_cell(document["reduction"], space, "reduction", file),
+            normal=checked_cell(document["normal"], space, "normal", file),
+            reduction=checked_cell(document["reduction"], space, "reduction", file),
             space=space,
         )
 
@@ -181,15 +178,16 @@ def derive_cell(op_weights: np.ndarray, space: SearchSpace = PUBLISHED_SPACE) ->
 
 
 def load_genotype(path: str | os.PathLike, space: SearchSpace | None = None) -> Genotype:
-    """Reads genotype.json.
+    """Reads genotype.json, or a genotype as the program of DARTS prints it.
 
     Args:
         path: The file.
-        space: The search space that it has to be of; any where None.
+        space: The search space that it has to be of; any where None. A genotype of DARTS does not
+            name all operations, and is taken for one of this search space or the published one.
 
     Raises:
-        ConfigurationError: There is no such file, it is not JSON, it breaks the schema, or it is
-            of another search space.
+        ConfigurationError: There is no such file, it is neither, it breaks the schema, or it is of
+            another search space.
         StorageError: The system refused to read it.
 
     Example:
@@ -204,7 +202,7 @@ def load_genotype(path: str | os.PathLike, space: SearchSpace | None = None) -> 
         content = Path(path).read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigurationError(
-            "A genotype must be a JSON file.",
+            "A genotype must be a JSON file, or one that holds a Genotype(...) of DARTS.",
             received=error.strerror,
             file=path,
             remedy="Name the genotype.json that a search wrote into its work directory.",
@@ -214,10 +212,16 @@ def load_genotype(path: str | os.PathLike, space: SearchSpace | None = None) -> 
             "A genotype must be readable.", received=error.strerror or error, file=path
         ) from error
     try:
-        document = json.loads(content.decode("utf-8"), object_pairs_hook=without_repetition)
+        text = decode_text(content)
+        document = _darts_document(text, space, path)
+        if document is None:
+            document = json.loads(text, object_pairs_hook=without_repetition)
     except (ValueError, RecursionError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
         raise ConfigurationError(
-            "A genotype must be a JSON file in UTF-8, with each key once.",
+            "A genotype must be a JSON file in UTF-8, with each key once, or hold one "
+            "Genotype(...) of DARTS.",
             received=error,
             file=path,
             remedy=REMEDY,
@@ -249,102 +253,16 @@ def save_genotype(genotype: Genotype, path: str | os.PathLike) -> None:
     write_text(path, "{\n" + ",\n".join(fields) + "\n}\n")
 
 
+def _darts_document(
+    text: str, space: SearchSpace | None, file: str | os.PathLike
+) -> dict[str, Any] | None:
+    """What genotype.json would hold for a genotype of DARTS; None for any other text."""
+    if not is_darts_genotype(text):
+        return None
+    operations = list((space or PUBLISHED_SPACE).operations)
+    cells = read_darts_genotype(text, file)
+    return {"format": FORMAT, "version": VERSION, "operations": operations, **cells}
+
+
 def _as_lists(cell: CellEdges) -> list[list[list[str | int]]]:
     return [[[operation, source] for operation, source in edges] for edges in cell]
-
-
-def _check_keys(document: dict[str, Any], file: str | os.PathLike | None) -> None:
-    missing = [key for key in KEYS if key not in document]
-    unknown = [key for key in document if key not in (*KEYS, *SPACE_KEYS)]
-    if missing:
-        received = f"no {' and no '.join(missing)}"
-    elif unknown:
-        received = f"also {', '.join(map(repr, unknown))}"
-    else:
-        return
-    raise ConfigurationError(
-        f"A genotype must have the keys {', '.join(KEYS)}, may have {', '.join(SPACE_KEYS)}, and "
-        "no others.",
-        received=received,
-        file=file,
-        remedy=REMEDY,
-    )
-
-
-def _read_space(document: dict[str, Any], file: str | os.PathLike | None) -> SearchSpace:
-    operations = document.get("operations", list(PUBLISHED_SPACE.operations))
-    num_nodes = document.get("intermediate_nodes", PUBLISHED_SPACE.num_intermediate_nodes)
-    num_kept = document.get("kept_edges", PUBLISHED_SPACE.num_kept_edges)
-    if not _is_list(operations) or not all(isinstance(name, str) for name in operations):
-        rule = '"operations" must list the names of operations.'
-        raise _breach(rule, "operations", operations, file)
-    for key, number in (("intermediate_nodes", num_nodes), ("kept_edges", num_kept)):
-        if not _is_integer(number):
-            raise _breach(f'"{key}" must be an integer.', key, number, file)
-    try:
-        return SearchSpace(tuple(operations), num_nodes, num_kept)
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            error.rule, received=error.received, file=file, remedy=error.remedy
-        ) from None
-
-
-def _checked_cell(
-    cell: Any, space: SearchSpace, name: str, file: str | os.PathLike | None
-) -> CellEdges:
-    """Returns the cell as nested tuples, or raises what is wrong with it."""
-    if not _is_list(cell) or len(cell) != len(space.targets):
-        rule = f"A cell must list the kept edges of each of its {len(space.targets)} targets."
-        raise _breach(rule, name, cell, file)
-    return tuple(
-        _checked_edges(edges, target, space, f"{name}[{index}]", file)
-        for index, (target, edges) in enumerate(zip(space.targets, cell, strict=True))
-    )
-
-
-def _checked_edges(
-    edges: Any, target: int, space: SearchSpace, place: str, file: str | os.PathLike | None
-) -> tuple[tuple[str, int], ...]:
-    num_kept = space.num_kept(target)
-    if not _is_list(edges) or len(edges) != num_kept:
-        rule = f"Node {target} must have {num_kept} kept edges, each an [operation, source]."
-        raise _breach(rule, place, edges, file)
-    for index, edge in enumerate(edges):
-        edge_place = f"{place}[{index}]"
-        if not _is_list(edge) or len(edge) != 2:
-            raise _breach("A kept edge must be an [operation, source].", edge_place, edge, file)
-        operation, source = edge
-        if not isinstance(operation, str) or operation not in space.derivable:
-            rule = f"A kept edge's operation must be one of {', '.join(space.derivable)}."
-            raise _breach(rule, f"{edge_place}[0]", operation, file)
-        if not _is_integer(source) or not 0 <= source < target:
-            rule = f"A source of node {target} must be one of the nodes 0 to {target - 1}."
-            raise _breach(rule, f"{edge_place}[1]", source, file)
-    sources = [source for _, source in edges]
-    if sources != sorted(set(sources)):
-        rule = "The kept edges of a target must have different sources, in ascending order."
-        raise _breach(rule, place, edges, file)
-    return tuple((operation, source) for operation, source in edges)
-
-
-def _check_concat(concat: Any, space: SearchSpace, file: str | os.PathLike | None) -> None:
-    is_of_nodes = _is_list(concat) and all(_is_integer(node) for node in concat)
-    if not is_of_nodes or tuple(concat) != space.targets:
-        raise _breach(f'"concat" must be {list(space.targets)}.', "concat", concat, file)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _is_integer(value: Any) -> bool:
-    """Whether it is an integer and neither a bool nor a float that equals one."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _breach(
-    rule: str, place: str, received: Any, file: str | os.PathLike | None
-) -> ConfigurationError:
-    text = repr(received)
-    shown = text if len(text) <= 200 else f"{text[:200]}..."
-    return ConfigurationError(rule, received=f"{place} = {shown}", file=file, remedy=REMEDY)

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -10,6 +9,8 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 from darts_adv_tf.config.config_file import FILE_NAME
 from darts_adv_tf.system.errors import ConfigurationError
@@ -89,20 +90,17 @@ def lock(workdir: str | os.PathLike, file: Path = LOCK) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Open to the end: the system gives the lock back when the process is gone, killed or not.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 200, 0).decode(errors="replace")
+    is_ours = _lock_if_free(descriptor)
+    if is_ours is False:
+        holder = _name_in(descriptor)
         os.close(descriptor)
         raise ConfigurationError(
             "A work directory must be used by one process at a time.",
-            received=f"--workdir={workdir}, in use by {holder or 'another process'}",
+            received=f"--workdir={workdir}, in use by {holder}",
             file=path,
             remedy="Wait until it ends or stop it, or name another --workdir.",
-        ) from error
-    except OSError as error:
-        if error.errno not in _ERRORS_OF_SYSTEMS_WITHOUT_LOCKS:
-            raise
+        )
+    if is_ours is None:
         print(
             f"warning: the file system of {workdir} has no locks. Make sure that no other process "
             "works there.",
@@ -139,15 +137,24 @@ def lock_holder(workdir: str | os.PathLike) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+        return _name_in(descriptor) if _lock_if_free(descriptor) is False else None
+    finally:
+        os.close(descriptor)
+
+
+def _lock_if_free(descriptor: int) -> bool | None:
+    """Whether the lock is ours now; None where the file system has no locks."""
+    try:
+        return lock_descriptor(descriptor, blocking=False)
     except OSError as error:
         if error.errno not in _ERRORS_OF_SYSTEMS_WITHOUT_LOCKS:
             raise
-    finally:
-        os.close(descriptor)
-    return None
+        return None
+
+
+def _name_in(descriptor: int) -> str:
+    """The process that wrote its name into a lock."""
+    return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
 
 
 def _is_of_an_unbegun_run(workdir: Path, entry: Path) -> bool:

@@ -89,7 +89,10 @@ def predict(config: PredictConfig) -> None:
     _require_packages(config, inputs)
     model = _load_model(config)
     rows = [Row(str(error.file or ""), problem=_in_a_line(error)) for error in errors]
-    with interruption.deferral() as stop, Progress("predict", len(inputs)) as progress:
+    with (
+        interruption.deferral() as stop,
+        Progress("predict", len(inputs), unit="image") as progress,
+    ):
         for row in rows:
             progress.note(_note(row))
         stop.begin()

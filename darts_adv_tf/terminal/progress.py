@@ -3,13 +3,14 @@
 import contextlib
 import shutil
 import sys
-import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from typing import SupportsFloat, TextIO
+from typing import Any, SupportsFloat, TextIO
 
-_BAR_WIDTH = 20
-_WINDOW = 50
+from tqdm import tqdm
+
+_ON_TERMINAL = "{desc} [{bar:20}] {n_fmt}/{total_fmt}{pace}{figures}"
+_IN_FILE = "{desc} {n_fmt}/{total_fmt}{pace}{figures}"
+_REDRAW_SECONDS = 0.1
 
 
 class Progress:
@@ -23,9 +24,9 @@ class Progress:
         name: What is going on, such as `search`.
         total: Number of steps in the whole.
         start: Steps that an earlier run has done.
+        unit: What is counted, in the singular, such as `image`.
         interval: Seconds between two lines where there is no terminal.
         stream: Where to write; stderr unless given.
-        clock: Seconds that only grow.
 
     Example:
         >>> with Progress("search", total=200, stream=sys.stdout) as progress:
@@ -39,21 +40,17 @@ class Progress:
         total: int,
         *,
         start: int = 0,
+        unit: str = "step",
         interval: float = 10.0,
         stream: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ):
         self.name = name
         self.total = total
         self.step = start
+        self._unit = unit
         self._stream = sys.stderr if stream is None else stream
-        self._clock = clock
-        self._is_terminal = self._stream.isatty()
-        self._interval = 0.1 if self._is_terminal else interval
-        self._figures: Mapping[str, SupportsFloat] = {}
-        self._times: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
-        self._last_report: float | None = None
-        self._reported_step: int | None = None
+        self._interval = interval
+        self._bar: _Bar | None = None
 
     def __enter__(self) -> "Progress":
         return self
@@ -69,72 +66,52 @@ class Progress:
             figures: What to show beside, by name. They become numbers only when a line is
                 written, so that tensors may be given without waiting for them at every step.
         """
-        now = self._clock()
         self.step = step
-        self._figures = figures or {}
-        self._times.append((now, step))
-        is_due = self._last_report is None or now - self._last_report >= self._interval
-        if is_due or step >= self.total:
-            self._report(now)
+        if self._bar is None:
+            # Only now, so that the first step has no part in the rate.
+            self._bar = _Bar(
+                figures or {},
+                desc=self.name,
+                total=self.total,
+                initial=step,
+                unit=self._unit,
+                file=self._stream,
+                mininterval=_REDRAW_SECONDS if self._stream.isatty() else self._interval,
+            )
+            return
+        self._bar.figures = figures or {}
+        is_shown = self._bar.update(step - self._bar.n)
+        if step >= self.total and not is_shown:
+            self._bar.refresh()
 
     def note(self, text: str) -> None:
         """Writes a line of its own, above the bar."""
-        self._write(f"\r\x1b[K{text}\n" if self._is_terminal else f"{text}\n")
+        # Work goes on where its reader is gone, as tee is after Ctrl-C.
+        with contextlib.suppress(BrokenPipeError):
+            if self._stream.isatty():
+                tqdm.write(text, file=self._stream)
+            else:
+                self._stream.write(f"{text}\n")
+                self._stream.flush()
 
     def close(self) -> None:
         """Shows the last step, where it has not been shown, and ends the line of the bar."""
-        if not self._times:
-            return
-        if self._reported_step != self.step:
-            self._report(self._clock())
-        if self._is_terminal:
-            self._write("\n")
-        self._times.clear()
-
-    def _report(self, now: float) -> None:
-        self._last_report, self._reported_step = now, self.step
-        if self._is_terminal:
-            columns = shutil.get_terminal_size().columns
-            # One column stays free: a full line would wrap, and the next could not redraw it.
-            self._write("\r" + self._line()[: columns - 1] + "\x1b[K")
-        else:
-            self._write(self._line() + "\n")
-
-    def _write(self, text: str) -> None:
-        # Work goes on where its reader is gone, as tee is after Ctrl-C.
-        with contextlib.suppress(BrokenPipeError):
-            self._stream.write(text)
-            self._stream.flush()
-
-    def _line(self) -> str:
-        parts = [f"{self.name} {self._bar()}{self.step}/{self.total}"]
-        seconds = self._seconds_per_step()
-        if seconds is not None:
-            parts.append(format_rate(seconds))
-            if self.step < self.total:
-                parts.append(f"{format_duration((self.total - self.step) * seconds)} left")
-        figures = " ".join(f"{name}={float(value):.4g}" for name, value in self._figures.items())
-        return "  ".join([*parts, figures] if figures else parts)
-
-    def _bar(self) -> str:
-        if not self._is_terminal:
-            return ""
-        num_done = min(_BAR_WIDTH, _BAR_WIDTH * self.step // max(self.total, 1))
-        return f"[{'#' * num_done}{'.' * (_BAR_WIDTH - num_done)}] "
-
-    def _seconds_per_step(self) -> float | None:
-        """Over the latest steps; None until two are done."""
-        if len(self._times) < 2:
-            return None
-        (first_time, first_step), (last_time, last_step) = self._times[0], self._times[-1]
-        return (last_time - first_time) / max(last_step - first_step, 1)
+        if self._bar is not None:
+            self._bar.finish()
+            self._bar = None
 
 
 class LoadingProgress:
-    """Progress of work that finds out its own total: called with (done, total) as it goes."""
+    """Progress of work that finds out its own total: called with (done, total) as it goes.
 
-    def __init__(self, name: str):
+    Args:
+        name: What is going on, such as `data`.
+        unit: What is counted, in the singular.
+    """
+
+    def __init__(self, name: str, unit: str = "image"):
         self.name = name
+        self._unit = unit
         self._progress: Progress | None = None
 
     def __enter__(self) -> "LoadingProgress":
@@ -146,20 +123,94 @@ class LoadingProgress:
 
     def __call__(self, done: int, total: int) -> None:
         if self._progress is None:
-            self._progress = Progress(self.name, total)
+            self._progress = Progress(self.name, total, unit=self._unit)
         self._progress.update(done)
 
 
-def format_rate(seconds_per_step: float) -> str:
+class _Bar(tqdm):
+    """A bar of tqdm that shows figures, and writes lines where there is no terminal.
+
+    Attributes:
+        figures: What to show beside, by name.
+    """
+
+    # A thread of tqdm's would redraw bars that nobody updates.
+    monitor_interval = 0
+
+    def __init__(self, figures: Mapping[str, SupportsFloat], **arguments: Any):
+        self.figures = figures
+        self._shown_step: int | None = None
+        self._is_terminal = arguments["file"].isatty()
+        super().__init__(
+            **arguments,
+            bar_format=_ON_TERMINAL if self._is_terminal else _IN_FILE,
+            ascii=".#",
+            miniters=1,
+            position=0,
+            # tqdm finds no size where the terminal does not tell it, and then draws nothing.
+            ncols=80,
+            nrows=24,
+        )
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """What a line may show: tqdm's own values, the pace and the figures."""
+        values = super().format_dict
+        done, elapsed = values["n"] - values["initial"], values["elapsed"]
+        rate = values["rate"] or (done / elapsed if elapsed else 0)
+        pace = ""
+        if rate:
+            pace = f"  {format_rate(1 / rate, values['unit'])}"
+            if values["n"] < values["total"]:
+                pace += f"  {format_duration((values['total'] - values['n']) / rate)} left"
+        figures = " ".join(f"{name}={float(value):.4g}" for name, value in self.figures.items())
+        # One column stays free: a full line would wrap, and the next could not redraw it.
+        columns = shutil.get_terminal_size().columns - 1 if self._is_terminal else None
+        figures = f"  {figures}" if figures else ""
+        return values | {"pace": pace, "figures": figures, "ncols": columns}
+
+    @staticmethod
+    def status_printer(file: TextIO) -> Callable[[str], None]:
+        """Returns the function that shows a line: tqdm's, which redraws, or one that writes."""
+        redraw = tqdm.status_printer(file) if file.isatty() else None
+
+        def show(line: str) -> None:
+            with contextlib.suppress(BrokenPipeError):
+                if redraw is not None:
+                    redraw(line)
+                else:
+                    file.write(f"{line}\n")
+                    file.flush()
+
+        return show
+
+    def display(self, *arguments: Any, **keywords: Any) -> None:
+        """Shows the line now."""
+        self._shown_step = self.n
+        super().display(*arguments, **keywords)
+
+    def finish(self) -> None:
+        """Shows the last step, where it has not been shown, and ends the line."""
+        if self._shown_step != self.n:
+            self.refresh()
+        if self._is_terminal:
+            with contextlib.suppress(BrokenPipeError):
+                self.fp.write("\n")
+                self.fp.flush()
+        # Not `close`, which would show a line once more.
+        self.disable = True
+
+
+def format_rate(seconds_per_step: float, unit: str = "step") -> str:
     """Seconds a step where they are many, steps a second otherwise.
 
     Example:
-        >>> format_rate(2.5), format_rate(0.05), format_rate(0.0)
-        ('2.50 s/step', '20.0 steps/s', '')
+        >>> format_rate(2.5), format_rate(0.05, "image"), format_rate(0.0)
+        ('2.50 s/step', '20.0 images/s', '')
     """
     if seconds_per_step >= 1:
-        return f"{seconds_per_step:.2f} s/step"
-    return f"{1 / seconds_per_step:.1f} steps/s" if seconds_per_step > 0 else ""
+        return f"{seconds_per_step:.2f} s/{unit}"
+    return f"{1 / seconds_per_step:.1f} {unit}s/s" if seconds_per_step > 0 else ""
 
 
 def format_duration(seconds: float) -> str:

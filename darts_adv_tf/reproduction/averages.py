@@ -78,7 +78,7 @@ def summarize_arms(results: Sequence[RunResult]) -> list[ArmSummary]:
         for arm in in_order(arms):
             runs = arms[arm]
             seconds = {
-                phase: mean_interval([run.seconds[phase] for run in runs]).clipped(0)
+                phase: mean_interval([run.seconds[phase] for run in runs], least=0)
                 for phase in PHASES
             }
             num_seeds = len({run.seed for run in runs})
@@ -118,7 +118,7 @@ def grouped(
 def _intervals(rows: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
     values = {name: [row[name] for row in rows if row.get(name) is not None] for name in METRICS}
     return {
-        name: mean_interval(known).clipped(0, UPPER_BOUNDS[name])
+        name: mean_interval(known, least=0, most=UPPER_BOUNDS[name])
         for name, known in values.items()
         if known
     }

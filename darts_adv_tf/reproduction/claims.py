@@ -190,7 +190,7 @@ def _mean_by_seed(results: Sequence[RunResult], metric: str) -> dict[int, float]
 
 
 def _verdict(backbone: str, claim: Claim, differences: Sequence[float]) -> Verdict:
-    interval = mean_interval(differences).clipped(-1, 1)
+    interval = mean_interval(differences, least=-1, most=1)
     # With one seed both ends are nan, and neither comparison is true.
     if not differences:
         verdict = "not run"

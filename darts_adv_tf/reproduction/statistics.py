@@ -6,12 +6,14 @@ seed say what other cases would bring to the same two models, and nothing about 
 Shapes: N values, differences or p-values.
 """
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit, logit
 
 CONFIDENCE = 0.95
 
@@ -25,7 +27,7 @@ class Interval(NamedTuple):
 
     Attributes:
         mean: nan where there is no value.
-        low, high: nan where there are less than two values.
+        low, high: nan where there are less than two values, or the interval is undetermined.
         num_values: How many there are.
     """
 
@@ -34,40 +36,60 @@ class Interval(NamedTuple):
     high: float
     num_values: int
 
-    def clipped(self, least: float, most: float = float("inf")) -> "Interval":
-        """Returns the interval without what cannot be, such as an IoU above 1.
 
-        Example:
-            >>> Interval(0.9, 0.7, 1.1, 3).clipped(0, 1)
-            Interval(mean=0.9, low=0.7, high=1, num_values=3)
-        """
-        # Comparisons with nan are false, and leave it.
-        low = least if self.low < least else self.low
-        high = most if self.high > most else self.high
-        return self._replace(low=low, high=high)
-
-
-def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(
+    values: Sequence[float],
+    confidence: float = CONFIDENCE,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> Interval:
     """Student's interval of a mean: mean ± t(N - 1) · standard deviation / √N.
 
     It takes the values for independent draws from a normal distribution, which a handful of runs
-    can neither show nor refute.
+    can neither show nor refute. Bounded values are taken to a scale without bounds, where the
+    interval is found, and back: to the logit between two bounds, which is Fisher's z between -1
+    and 1, and to the logarithm above one bound. So an interval never holds what cannot be.
 
     Args:
         values: (N,).
         confidence: In 0..1.
+        least, most: The bounds of what can be; `most` only beside `least`.
+
+    Returns:
+        The arithmetic mean, and the interval; both ends are the value where all are equal, and nan
+        where another one is on a bound or beyond, which leaves the interval undetermined.
 
     Raises:
         ValueError: A value is infinite or nan.
     """
     known = _finite(values)
     num_values = len(known)
+    mean = float(np.mean(known)) if num_values else np.nan
     if num_values < 2:
-        mean = float(known[0]) if num_values else np.nan
         return Interval(mean, np.nan, np.nan, num_values)
-    mean = float(np.mean(known))
-    half = float(stats.t.ppf((1 + confidence) / 2, num_values - 1) * stats.sem(known))
-    return Interval(mean, mean - half, mean + half, num_values)
+    if np.all(known == known[0]):
+        return Interval(mean, mean, mean, num_values)
+    if np.any((known <= least) | (known >= most)):
+        return Interval(mean, np.nan, np.nan, num_values)
+    free = _to_free_scale(known, least, most)
+    half = stats.t.ppf((1 + confidence) / 2, num_values - 1) * stats.sem(free)
+    centre = np.mean(free)
+    low, high = _from_free_scale(np.array([centre - half, centre + half]), least, most)
+    return Interval(mean, float(low), float(high), num_values)
+
+
+def _to_free_scale(values: np.ndarray, least: float, most: float) -> np.ndarray:
+    if math.isinf(least):
+        return values
+    return np.log(values - least) if math.isinf(most) else logit((values - least) / (most - least))
+
+
+def _from_free_scale(values: np.ndarray, least: float, most: float) -> np.ndarray:
+    if math.isinf(least):
+        return values
+    with np.errstate(over="ignore"):
+        return least + (np.exp(values) if math.isinf(most) else (most - least) * expit(values))
 
 
 class PairedStatistics(NamedTuple):

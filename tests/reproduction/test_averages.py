@@ -24,8 +24,9 @@ def test_an_arm_is_summarized_over_its_runs():
         2,
     )
     assert random.metrics.keys() == {"mean_iou", "mean_hd95_organs"}
-    # The lower end, 0.2 - 0.248, is below what an IoU can be.
-    expected = (0.2, 0, 0.2 + 0.2484138, 3)
+    # Logits -ln 9, -ln 4 and ln 3/7: mean -1.476939, standard error 0.392317; t of 2 degrees of
+    # freedom is 4.302653. So the logits of the ends are -3.164943 and 0.211065.
+    expected = (0.2, 0.040507, 0.552571, 3)
     assert random.metrics["mean_iou"] == pytest.approx(expected, abs=1e-6)
     assert random.metrics["mean_hd95_organs"][::3] == (5, 2)
     assert resnet10.arm == "resnet10"
@@ -47,17 +48,17 @@ def test_a_baseline_counts_once_a_seed():
     assert background.metrics["mean_iou_organs"] == (0, 0, 0, 2)
 
 
-def test_intervals_are_clipped_to_what_can_be():
+def test_intervals_hold_only_what_can_be():
     results = [
-        run("none", seed, iou, seconds=[(), (length,)], mean_assd_organs=3 * seed)
-        for seed, (iou, length) in enumerate(((0.5, 1.0), (0.99, 200.0)))
+        run("none", seed, iou, seconds=[(), (length,)], mean_assd_organs=distance)
+        for seed, (iou, length, distance) in enumerate(((0.5, 1.0, 2.0), (0.99, 200.0, 8.0)))
     ]
     (arm,) = summarize_arms(results)
-    assert arm.metrics["mean_iou"][1:3] == (0, 1)
-    assert arm.seconds["retrain"].low == 0 and arm.seconds["retrain"].high > 200
-    assert arm.metrics["mean_assd_organs"].low == 0
-    # t of 1 degree of freedom is 12.7062, the standard error 1.5.
-    assert arm.metrics["mean_assd_organs"].high == pytest.approx(1.5 + 12.7062 * 1.5, abs=1e-3)
+    assert 0 < arm.metrics["mean_iou"].low < 0.5 and 0.99 < arm.metrics["mean_iou"].high < 1
+    assert 0 < arm.seconds["retrain"].low < 1 and arm.seconds["retrain"].high > 200
+    # t of 1 degree of freedom is 12.7062; the logarithms' mean is ln 4, their standard error ln 2.
+    expected = (4 / 2**12.7062, 4 * 2**12.7062)
+    assert arm.metrics["mean_assd_organs"][1:3] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_best_has_the_highest_mean_iou():

@@ -154,8 +154,9 @@ def test_seeds_are_paired_by_their_number_whatever_their_order():
     found = {(each.claim.first, each.claim.second): each for each in judge(results)}[
         "nas", "random"
     ]
-    # 0.1 and 0.2: t of 1 degree of freedom is 12.7062, the standard error 0.05.
-    assert found.interval == pytest.approx((0.15, 0.15 - 0.63531, 0.15 + 0.63531, 2), abs=1e-5)
+    # 0.1 and 0.2, whose Fisher's z are 0.100335 and 0.202733: t of 1 degree of freedom is
+    # 12.7062, the standard error 0.051199, so that z of the ends is -0.499014 and 0.802082.
+    assert found.interval == pytest.approx((0.15, -0.461335, 0.665195, 2), abs=1e-5)
 
 
 def test_a_run_without_the_metric_is_no_seed():

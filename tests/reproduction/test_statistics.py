@@ -51,6 +51,37 @@ def test_students_interval_is_that_of_the_t_test(confidence):
     assert mean_interval(values, confidence)[1:3] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("values", "bounds", "expected"),
+    [
+        # t of 2 degrees of freedom is 4.302653. The logits are -ln 3, 0 and ln 3, of standard
+        # error ln 3 / sqrt(3): 3 ** (4.302653 / sqrt(3)) = 15.3184.
+        ((0.25, 0.5, 0.75), (0, 1), (1 / 16.3184, 15.3184 / 16.3184)),
+        # Of -1 to 1 the same, twice as wide.
+        ((-0.5, 0, 0.5), (-1, 1), (2 / 16.3184 - 1, 2 * 15.3184 / 16.3184 - 1)),
+        # The logarithms are ln 2 apart: 2 ** (4.302653 / sqrt(3)) = 5.5953.
+        ((1, 2, 4), (0, math.inf), (2 / 5.5953, 2 * 5.5953)),
+        ((0.5, 0.5), (0, 1), (0.5, 0.5)),
+        ((0, 0, 0), (0, 1), (0, 0)),
+        ((1, 1), (0, 1), (1, 1)),
+        ((0.5, 1), (0, 1), (math.nan, math.nan)),
+        ((0, 3), (0, math.inf), (math.nan, math.nan)),
+        ((0.5, 1.5), (0, 1), (math.nan, math.nan)),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_an_interval_never_leaves_the_bounds(values, bounds, expected):
+    least, most = bounds
+    found = mean_interval(values, least=least, most=most)
+    assert found.mean == pytest.approx(sum(values) / len(values))
+    assert found[1:3] == pytest.approx(expected, rel=1e-4, nan_ok=True)
+
+
+def test_two_runs_far_apart_say_nothing_and_no_more():
+    found = mean_interval([0.02, 0.21], least=0, most=1)
+    assert 0 < found.low < 1e-4 and 0.99 < found.high < 1
+
+
 @pytest.mark.filterwarnings("error")
 def test_an_interval_of_few_or_equal_values():
     assert mean_interval([]) == pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)

@@ -27,7 +27,7 @@ class Band(NamedTuple):
         num_runs: How many runs were.
         mean: Of those.
         low, high: 95 % Student t interval of the mean from 3 runs on; of 2 runs the lower and the
-            higher; of 1 its value.
+            higher, as of more runs one of which is at 0 or 1; of 1 its value.
     """
 
     epochs: np.ndarray
@@ -57,14 +57,14 @@ def band(runs: Sequence[RunResult], phase: str, metric: str) -> Band | None:
         return None
     rows = []
     for epoch, values in sorted(by_epoch.items()):
-        interval = _spread(values)
-        if metric in FRACTIONS:
-            interval = interval.clipped(0, 1)
+        interval = _spread(values, is_fraction=metric in FRACTIONS)
         rows.append((epoch, len(values), *interval[:3]))
     return Band(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def _spread(values: Sequence[float]) -> Interval:
-    if len(values) < FEWEST_FOR_INTERVAL:
-        return Interval(float(np.mean(values)), min(values), max(values), len(values))
-    return mean_interval(values)
+def _spread(values: Sequence[float], is_fraction: bool) -> Interval:
+    if len(values) >= FEWEST_FOR_INTERVAL:
+        interval = mean_interval(values, least=0, most=1) if is_fraction else mean_interval(values)
+        if not np.isnan(interval.low):
+            return interval
+    return Interval(float(np.mean(values)), min(values), max(values), len(values))

@@ -79,11 +79,18 @@ def test_the_page_and_the_markdown_have_the_same_tables(page, markdown):
     assert spaced == markdown
 
 
+def interval_of_3_fractions(values):
+    """Student's, on the scale of the logit."""
+    logits = np.log(values / (1 - values))
+    half = T_OF_3 * logits.std(ddof=1) / np.sqrt(3)
+    return [1 / (1 + np.exp(-end)) for end in (logits.mean() - half, logits.mean() + half)]
+
+
 def test_the_metrics_are_means_over_runs_with_students_interval(results, markdown):
     rows = by_heading(the(markdown, "U-Net: means"))
     values = np.array([100 * run.metrics["mean_iou"] for run in selected(results, "unet", "nas")])
-    half = T_OF_3 * values.std(ddof=1) / np.sqrt(3)
-    expected = f"{values.mean():.2f} ({values.mean() - half:.2f} to {values.mean() + half:.2f})"
+    low, high = (100 * end for end in interval_of_3_fractions(values / 100))
+    expected = f"{values.mean():.2f} ({low:.2f} to {high:.2f})"
     assert rows["U-Net + NAS"]["mean IoU, %"] == expected
     assert rows["U-Net + NAS"]["runs"] == "3" and rows["U-Net + random"]["runs"] == "6"
     drawn = [run.metrics["mean_hd95_organs"] for run in selected(results, "unet", "random")]
@@ -203,9 +210,9 @@ def test_the_curves_are_means_with_their_bands(results, folder):
     ]
     assert [int(row["epoch"]) for row in rows] == list(range(1, EPOCHS + 1))
     values = [run.retrain_epochs["test/mean_iou"][2] for run in selected(results, "unet", "nas")]
-    half = T_OF_3 * np.std(values, ddof=1) / np.sqrt(3)
+    _, high = interval_of_3_fractions(np.array(values))
     assert float(rows[2]["mean"]) == pytest.approx(np.mean(values), abs=1e-6)
-    assert float(rows[2]["high"]) == pytest.approx(np.mean(values) + half, abs=1e-6)
+    assert float(rows[2]["high"]) == pytest.approx(high, abs=1e-6)
     assert rows[2]["band"] == "t95" and rows[2]["runs"] == "3"
 
 

@@ -164,7 +164,7 @@ def test_a_claim_is_told_by_the_metric_it_is_judged_by(tmp_path):
             "U-Net",
             "held",
             "+9.95 points",
-            "95 % interval +9.31 to +10.59, 2 seeds",
+            "95 % interval +9.31 to +10.58, 2 seeds",
             "foreground classes only: −50.00, contradicted; paper: +8.23",
         )
     ]

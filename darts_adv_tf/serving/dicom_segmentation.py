@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from darts_adv_tf import __version__
-from darts_adv_tf.data.formats.dicom import DICOM_SUFFIXES, starts_as_dicom
 from darts_adv_tf.data.formats.medical_packages import import_medical
 from darts_adv_tf.system.errors import DataError
 
@@ -30,7 +29,6 @@ PRIVATE_SCHEME = "99DARTSADVTF"
 """The coding scheme of other organs; private ones begin with 99."""
 
 SERIES_NUMBER = 1
-_PREAMBLE = 128
 _NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 # May be empty, but not missing; files that names were taken out of lack them.
 _MAY_BE_EMPTY = (
@@ -44,15 +42,6 @@ _MAY_BE_EMPTY = (
     "StudyTime",
     "ReferringPhysicianName",
 )
-
-
-def is_dicom(path: str | Path) -> bool:
-    """Whether a file that was decoded is a DICOM file, of the form with or without a preamble."""
-    with open(path, "rb") as stream:
-        head = stream.read(_PREAMBLE + 4)
-    if head[_PREAMBLE:] == b"DICM":
-        return True
-    return str(path).lower().endswith(DICOM_SUFFIXES) and starts_as_dicom(head)
 
 
 def make_dicom_segmentation(

@@ -16,13 +16,14 @@ from darts_adv_tf.config.config_file import load_config
 from darts_adv_tf.config.predict import PredictConfig
 from darts_adv_tf.data.formats.dicom import DICOM_SUFFIXES
 from darts_adv_tf.data.formats.medical_packages import import_medical
+from darts_adv_tf.data.formats.reading import is_dicom
 from darts_adv_tf.evaluation.metrics.cardiothoracic_ratio import (
     cardiothoracic_ratio,
     has_cardiothoracic_ratio,
 )
 from darts_adv_tf.plots.images import save_png
 from darts_adv_tf.plots.prediction_overlay import draw_prediction
-from darts_adv_tf.serving.dicom_segmentation import is_dicom, make_dicom_segmentation
+from darts_adv_tf.serving.dicom_segmentation import make_dicom_segmentation
 from darts_adv_tf.serving.exporting import VERSION_FOLDER
 from darts_adv_tf.serving.inputs import PredictionInput, find_inputs, printable
 from darts_adv_tf.serving.largest_component import keep_largest_component

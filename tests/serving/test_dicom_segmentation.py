@@ -10,7 +10,8 @@ import pytest
 
 from darts_adv_tf import __version__
 from darts_adv_tf.config.predict import PredictConfig
-from darts_adv_tf.serving.dicom_segmentation import is_dicom, make_dicom_segmentation, organ_code
+from darts_adv_tf.data.formats.reading import is_dicom
+from darts_adv_tf.serving.dicom_segmentation import make_dicom_segmentation, organ_code
 from darts_adv_tf.serving.prediction import predict
 from darts_adv_tf.system.errors import DataError
 from tests.data.formats.dicom_files import make_dataset, write_dicom
@@ -143,10 +144,12 @@ def test_a_source_with_wrong_elements_is_refused(tmp_path):
 def test_dicom_files_are_known_with_and_without_a_preamble(tmp_path):
     path = Path(write_source(tmp_path / "IM0001"))
     assert is_dicom(path)
-    bare = tmp_path / "bare.dcm"
-    bare.write_bytes(path.read_bytes()[132:])
-    assert is_dicom(bare)
-    np.testing.assert_array_equal(made(bare, scene()).pixel_array, made(path, scene()).pixel_array)
+    for name in ("bare.dcm", "IM0002"):
+        bare = tmp_path / name
+        bare.write_bytes(path.read_bytes()[132:])
+        assert is_dicom(bare)
+        segmentation = made(bare, scene())
+        np.testing.assert_array_equal(segmentation.pixel_array, made(path, scene()).pixel_array)
     other = tmp_path / "x.png"
     other.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
     assert not is_dicom(other)

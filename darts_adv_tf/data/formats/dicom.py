@@ -1,9 +1,9 @@
 """DICOM radiographs, as a viewer shows them.
 
-Reference: DICOM PS3.3, C.7.6.3 (image pixels), C.11.1 and C.11.2 (modality and VOI look-up tables);
+Reference: DICOM PS3.3, C.7.6.3 (image pixels), C.7.6.16 (functional groups), 10.7.1.3 (spacings);
 PS3.10 (file format).
 
-Shapes: H, W pixels, V values that a pixel can hold.
+Shapes: H, W pixels.
 """
 
 import io
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from darts_adv_tf.data.formats.decoded_image import DecodedImage, check_size, make_image
+from darts_adv_tf.data.formats.dicom_display import INTENSITY_MAXIMUM, display_values
 from darts_adv_tf.data.formats.dicom_pixels import decode_pixels
 from darts_adv_tf.data.formats.medical_packages import import_medical
 from darts_adv_tf.data.formats.regular_file import open_to_decode
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
-INTENSITY_MAXIMUM = 65535
 
 _PREAMBLE = 128
 _DIRECTORY = "1.2.840.10008.1.3.10"
@@ -35,12 +35,24 @@ _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _MAXIMUM_INFLATED = 2**28
 """Twice `decoded_image.MAXIMUM_VALUES` of 16 bits; a few kilobytes can inflate to any size."""
 
+_FUNCTIONAL_GROUPS = (
+    "PixelValueTransformationSequence",
+    "FrameVOILUTSequence",
+    "PixelMeasuresSequence",
+)
+
 _CONVERT = "Export the image again, as a grey image of one frame with 8 or 16 bits."
 
 
 def starts_as_dicom(head: bytes) -> bool:
     """Whether a file begins as DICOM files without preamble do, with an element of group 2 or 8."""
+    if _starts_as_big_endian(head):
+        return True
     return len(head) >= 8 and head[:2] in (b"\x02\x00", b"\x08\x00") and head[3] == 0
+
+
+def _starts_as_big_endian(elements: bytes) -> bool:
+    return elements[:3] == b"\x00\x08\x00" and elements[4:6].isalpha()
 
 
 def read_dicom(path: str | Path) -> DecodedImage:
@@ -48,14 +60,15 @@ def read_dicom(path: str | Path) -> DecodedImage:
 
     The stored values pass the modality look-up table or rescaling, then the VOI look-up table or
     the first window; without either, the smallest value of the image becomes black and the largest
-    one white. MONOCHROME1, in which the smallest value is white, is inverted; a Presentation LUT
-    Shape says the same once more, and is not read. Colour is refused: it is a screenshot or no
-    radiograph, and burnt-in colours would be taken for anatomy.
+    one white, padding aside. Empty tables and windows count as absent. MONOCHROME1, in which the
+    smallest value is white, is inverted; a Presentation LUT Shape says the same once more, and is
+    not read. Colour is refused: it is a screenshot or no radiograph, and burnt-in colours would be
+    taken for anatomy.
 
-    `spacing` is the PixelSpacing, which is calibrated to the patient where a device has done so,
-    and else the ImagerPixelSpacing, which holds at the detector: the body is magnified onto it, so
-    a length in the body comes out some percent too large. Spacings that are not positive, which
-    real files hold, count as absent.
+    `spacing` is the PixelSpacing, which is calibrated to the patient where a device has done so;
+    else the ImagerPixelSpacing, which holds at the detector: the body is magnified onto it, so a
+    length in the body comes out some percent too large; else the NominalScannedPixelSpacing, which
+    holds on a film. Spacings that are not positive, which real files hold, count as absent.
 
     Compressed files are read where `dicom_pixels.SYNTAXES` has their transfer syntax. Nothing that
     a file refers to is opened.
@@ -71,11 +84,13 @@ def read_dicom(path: str | Path) -> DecodedImage:
     import_medical("pydicom")
     with open_to_decode(path, "a DICOM image") as stream:
         dataset = _read_dataset(stream.read(), path)
+        _lift_functional_groups(dataset)
         _check_header(dataset, path)
         stored = decode_pixels(dataset, path)
+        big_endian = dataset.file_meta.TransferSyntaxUID == _EXPLICIT_BIG_ENDIAN
         # Overflows of absurd rescalings are found as numbers that are not finite.
         with np.errstate(all="ignore"):
-            pixels = _present(stored, dataset)
+            pixels = display_values(stored, dataset, big_endian, path)
         return make_image(pixels, path, float(INTENSITY_MAXIMUM), _spacing(dataset))
 
 
@@ -94,8 +109,12 @@ def _read_dataset(content: bytes, path: str | Path) -> "Dataset":
     syntax = meta.get("TransferSyntaxUID")
     if syntax is None:
         # Where nothing says it, explicit elements show by their letters.
-        explicit = content[start + 4 : start + 6].isalpha()
-        syntax = _EXPLICIT_LITTLE_ENDIAN if explicit else _IMPLICIT_LITTLE_ENDIAN
+        if _starts_as_big_endian(content[start : start + 8]):
+            syntax = _EXPLICIT_BIG_ENDIAN
+        elif content[start + 4 : start + 6].isalpha():
+            syntax = _EXPLICIT_LITTLE_ENDIAN
+        else:
+            syntax = _IMPLICIT_LITTLE_ENDIAN
     elements = content[start:]
     if syntax == _DEFLATED:
         inflating = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -123,13 +142,29 @@ def _read_dataset(content: bytes, path: str | Path) -> "Dataset":
     return dataset
 
 
+def _lift_functional_groups(dataset: "Dataset") -> None:
+    """Copies what enhanced objects say of their first frame to where other objects say it."""
+    for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+        for frame in (dataset.get(groups) or [])[:1]:
+            for macro in _FUNCTIONAL_GROUPS:
+                for item in (frame.get(macro) or [])[:1]:
+                    for element in item:
+                        dataset.setdefault(element.tag, element)
+
+
 def _check_header(dataset: "Dataset", path: str | Path) -> None:
     def refuse(rule: str, received: object) -> DataError:
         return DataError(rule, received=received, file=path, remedy=_CONVERT)
 
     for keyword in ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated", "PixelData"):
         if dataset.get(keyword) is None:
-            raise refuse("A DICOM file must hold an image.", f"no element {keyword}")
+            kind = getattr(dataset.get("SOPClassUID"), "name", "")[:64] or "a file of no kind"
+            raise DataError(
+                "A DICOM file must hold an image of integers.",
+                received=f"{kind}: no element {keyword}",
+                file=path,
+                remedy="Leave this file out, or export the image again.",
+            )
     num_samples = int(dataset.get("SamplesPerPixel") or 1)
     check_size(int(dataset.Rows), int(dataset.Columns), num_samples, path)
     num_frames = int(dataset.get("NumberOfFrames") or 1)
@@ -156,79 +191,8 @@ def _check_header(dataset: "Dataset", path: str | Path) -> None:
     dataset.PixelRepresentation = int(dataset.get("PixelRepresentation") or 0)
 
 
-def _present(stored: np.ndarray, dataset: "Dataset") -> np.ndarray:
-    """Maps stored values to 0..65535 through a table of all values that a pixel can hold.
-
-    Args:
-        stored: Integers (H, W), as the elements BitsStored and PixelRepresentation say.
-        dataset: The elements of the file.
-
-    Returns:
-        uint16 (H, W).
-    """
-    processing = import_medical("pydicom.pixels.processing")
-    num_values = 2**dataset.BitsStored
-    lowest = -num_values // 2 if dataset.PixelRepresentation else 0
-    possible = np.arange(lowest, lowest + num_values)
-    values = np.asarray(processing.apply_modality_lut(possible, dataset), np.float64)
-
-    if dataset.get("VOILUTSequence"):
-        depth = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-        looked_up = processing.apply_voi(np.rint(values).astype(np.int64), dataset)
-        fractions = looked_up / (2.0**depth - 1.0)
-    elif dataset.get("WindowCenter") is not None and dataset.get("WindowWidth") is not None:
-        fractions = _window(values, dataset)
-    else:
-        occurs = np.zeros(num_values, bool)
-        for row in stored:
-            occurs[row.astype(np.intp) - lowest] = True
-        present = values[occurs]
-        extent = present.max() - present.min()
-        fractions = (values - present.min()) / (extent or 1.0)
-    if not np.isfinite(fractions).all():
-        raise ValueError("a rescaling or window that is not finite")
-    fractions = np.clip(fractions, 0.0, 1.0)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        fractions = 1.0 - fractions
-    table = np.rint(INTENSITY_MAXIMUM * fractions).astype(np.uint16)
-    # Row by row, since indices take four times the memory of the image.
-    presented = np.empty(stored.shape, np.uint16)
-    for row, presented_row in zip(stored, presented, strict=True):
-        presented_row[:] = table[row.astype(np.intp) - lowest]
-    return presented
-
-
-def _window(values: np.ndarray, dataset: "Dataset") -> np.ndarray:
-    """Applies the first window: PS3.3, C.11.2.1.2 and C.11.2.1.3, scaled to 0..1.
-
-    Args:
-        values: float64 (V,), after the modality look-up table.
-        dataset: The elements of the file.
-
-    Returns:
-        float64 (V,), before clipping.
-    """
-    center, width = (
-        float(np.atleast_1d(dataset[keyword].value)[0])
-        for keyword in ("WindowCenter", "WindowWidth")
-    )
-    function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
-    if width < 1.0 and (function == "LINEAR" or width <= 0.0):
-        raise ValueError(f"a window of width {width:g}")
-    if function == "LINEAR":
-        if width == 1.0:
-            return (values > center - 0.5).astype(np.float64)
-        return (values - (center - 0.5)) / (width - 1.0) + 0.5
-    if function == "LINEAR_EXACT":
-        return (values - center) / width + 0.5
-    if function == "SIGMOID":
-        # The exponent is bounded, since exp(800) overflows.
-        return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - center) / width, -700.0, 700.0)))
-    raise ValueError(f"the VOI LUT function {function}")
-
-
 def _spacing(dataset: "Dataset") -> tuple[float, float] | None:
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         given = np.atleast_1d(dataset.get(keyword) or ())
         if len(given) == 2:
             height, width = float(given[0]), float(given[1])

@@ -22,7 +22,7 @@ def import_medical(name: str) -> ModuleType:
         module = importlib.import_module(name)
     except ImportError as error:
         raise ConfigurationError(
-            "pydicom and nibabel must be installed to read DICOM and NIfTI files.",
+            "pydicom, imagecodecs and nibabel must be installed to read DICOM and NIfTI files.",
             received=f"{package} cannot be imported ({error})",
             remedy="Run pip install -r requirements-medical.txt",
         ) from error

@@ -1,6 +1,7 @@
 """One way to read an image of any format: its content decides which."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from darts_adv_tf.data.formats.decoded_image import DecodedImage
@@ -44,13 +45,28 @@ def is_image_name(name: str) -> bool:
 def read_image(path: str | Path) -> DecodedImage:
     """Decodes an image of any format.
 
-    DICOM and the raster formats are recognized by their first bytes, whatever the name; NIfTI, raw
-    JSRT images and DICOM files without a preamble by the suffix.
-
     Raises:
         DataError: The file cannot be read, is of no known format, is damaged, or is a volume of
             several slices; use `nifti.read_nifti` for one of them.
         ConfigurationError: The package for the format is not installed.
+    """
+    return _reader_of(path)(path)
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Whether `read_image` takes a file for DICOM.
+
+    Raises:
+        DataError: The file cannot be read, or is of no known format.
+    """
+    return _reader_of(path) is read_dicom
+
+
+def _reader_of(path: str | Path) -> Callable[[str | Path], DecodedImage]:
+    """Returns the function that reads a file.
+
+    DICOM and the raster formats are recognized by their first bytes, whatever the name; NIfTI and
+    raw JSRT images by the suffix.
     """
     name = os.fsdecode(path).lower()
     with open_to_decode(path, "an image", MAXIMUM_VOLUME_BYTES) as stream:
@@ -58,18 +74,17 @@ def read_image(path: str | Path) -> DecodedImage:
         num_bytes = os.fstat(stream.fileno()).st_size
     # DICOM first: its preamble may be the head of a TIFF file.
     if head.endswith(b"DICM") and len(head) == _HEAD_BYTES:
-        return read_dicom(path)
+        return read_dicom
     if name.endswith(JSRT_SUFFIXES) and num_bytes == JSRT_BYTES:
-        return read_jsrt_raw(path)
+        return read_jsrt_raw
     if head.startswith(_RASTER_HEADS):
-        return read_raster(path)
+        return read_raster
     if name.endswith(NIFTI_SUFFIXES):
-        _refuse_volumes(path)
-        return read_nifti(path)
+        return _read_nifti_image
     if name.endswith(JSRT_SUFFIXES):
-        return read_jsrt_raw(path)
+        return read_jsrt_raw
     if name.endswith(DICOM_SUFFIXES) or starts_as_dicom(head):
-        return read_dicom(path)
+        return read_dicom
     raise DataError(
         "An image must be a PNG, JPEG, TIFF, BMP, GIF, DICOM or NIfTI file, or a raw JSRT .IMG.",
         received=f"a file that begins with {head[:8]!r}",
@@ -78,7 +93,7 @@ def read_image(path: str | Path) -> DecodedImage:
     )
 
 
-def _refuse_volumes(path: str | Path) -> None:
+def _read_nifti_image(path: str | Path) -> DecodedImage:
     number = num_slices(path)
     if number > 1:
         raise DataError(
@@ -87,3 +102,4 @@ def _refuse_volumes(path: str | Path) -> None:
             file=path,
             remedy="Save the slice to use as a separate file.",
         )
+    return read_nifti(path)

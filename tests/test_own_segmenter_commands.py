@@ -44,10 +44,20 @@ def evaluate_again(folder):
     return run_command(folder, "evaluate", "--workdir=searched")
 
 
+SOFTMAXED = """
+import keras
+
+def make(image_shape, num_classes, width, seed):
+    images = keras.Input(image_shape)
+    return keras.Model(images, keras.layers.Conv2D(num_classes, 1, activation="softmax")(images))
+"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own_segmenter")
     shutil.copy(REPOSITORY / "docs" / f"{MODULE}.py", folder)
+    (folder / "softmaxed.py").write_text(SOFTMAXED)
     return folder
 
 
@@ -61,6 +71,9 @@ def runs(folder):
         "searched": searched,
         "trained": commands.start("train", *TRAIN, "--workdir=trained"),
         "missing": commands.start("train", *TRAIN, "--backbone=no_such:net", "--workdir=missing"),
+        "refused": commands.start(
+            "train", *TRAIN, "--backbone=softmaxed:make", "--workdir=refused"
+        ),
         "evaluated": commands.start_after(searched, lambda: evaluate_again(folder)),
     }
     ends = {name: command.result() for name, command in started.items()}
@@ -114,3 +127,9 @@ def test_a_module_that_is_not_there_is_told(runs):
     assert runs["missing"].returncode == 2
     assert "no module named no_such" in runs["missing"].stderr
     assert "PYTHONPATH" in runs["missing"].stderr
+
+
+def test_a_refused_segmenter_leaves_no_work_directory(runs, folder):
+    assert runs["refused"].returncode == 2
+    assert "must return logits" in runs["refused"].stderr
+    assert not (folder / "refused").exists()

@@ -16,6 +16,8 @@ from darts_adv_tf.system.errors import ConfigurationError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+_MAY_GROW = names_where(lambda setting: setting.may_grow)
+
 
 def new_config(command: str, values: flags.FlagValues) -> RunConfig:
     """Returns the configuration that the flags ask for, with defaults for the others."""
@@ -71,7 +73,7 @@ def resumed_config(command: str, values: flags.FlagValues) -> RunConfig:
         for name, each in settings_of(config).items():
             if name in values and values[name].present:
                 given, value = values[name].value, getattr(config, name)
-                if each.may_change:
+                if each.may_change or (each.may_grow and given > value):
                     changes[name] = given
                 elif parsed(name, each, given) != value:
                     differing.append(f"--{name}={given}, started with {each.plain(value)}")
@@ -86,7 +88,8 @@ def resumed_config(command: str, values: flags.FlagValues) -> RunConfig:
             "A resumed run must keep the flags that it was started with.",
             received="; ".join(differing),
             file=values.workdir,
-            remedy="Leave these flags out, or start a new run in another --workdir.",
+            remedy="Leave these flags out, or start a new run in another --workdir. "
+            f"{' and '.join(f'--{name}' for name in sorted(_MAY_GROW))} may only be raised.",
         )
     return dataclasses.replace(saved, **changes)
 

@@ -56,6 +56,22 @@ def fixed_values_of(kind: "type[DataclassInstance]", values: Mapping[str, Any]) 
     return found
 
 
+def with_growth(
+    kind: "type[DataclassInstance]", then: Mapping[str, Any], now: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns earlier values, those that may grow and have grown as they are now."""
+    parts = parts_of(kind)
+    found = dict(then)
+    for name in parts.keys() & found.keys():
+        if isinstance(found[name], Mapping):
+            found[name] = with_growth(parts[name], found[name], now[name])
+    for name, each in settings_of(kind).items():
+        value = found.get(name)
+        if each.may_grow and isinstance(value, int | float) and value < now[name]:
+            found[name] = now[name]
+    return found
+
+
 def _canonical(setting: Any, value: Any) -> Any:
     """Returns the text that this program writes for the value that a text stands for."""
     if setting.text is None or not isinstance(value, str):

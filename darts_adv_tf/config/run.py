@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from darts_adv_tf.config.data import AugmentationConfig, DataConfig
 from darts_adv_tf.config.model import OF_CELLS, RESNETS, ModelConfig
-from darts_adv_tf.config.plain_values import fixed_values_of, plain_values
+from darts_adv_tf.config.plain_values import fixed_values_of, plain_values, with_growth
 from darts_adv_tf.config.reliability import CollapseConfig, ReliabilityConfig
 from darts_adv_tf.config.setting import (
     Setting,
@@ -93,6 +93,17 @@ class RunConfig:
         Anything but a mapping is returned as it is.
         """
         return fixed_values_of(cls, settings) if isinstance(settings, Mapping) else settings
+
+    def settings_it_goes_on_from(self, settings: Any) -> Any:
+        """Returns the fixed settings of a run, those that have grown since as they are here.
+
+        They equal `fixed_settings` if this configuration goes on with that run. Anything but a
+        mapping is returned as it is.
+        """
+        settings = self.upgrade_fixed_settings(settings)
+        if not isinstance(settings, Mapping):
+            return settings
+        return with_growth(type(self), settings, self.fixed_settings())
 
     def _check_image_size(self):
         if self.model.discriminator in RESNETS:

@@ -28,6 +28,7 @@ class Setting:
         minimum, maximum: Its bounds, themselves allowed.
         is_positive: Whether it must be above zero.
         may_change: Whether a resumed run may have another value, since no result depends on it.
+        may_grow: Whether a resumed run may have a larger value, which it goes on to.
         text: How its value is written as one text, if it is not a number, a name or a bool.
         aliases: Earlier names, still accepted as a flag and as a key of config.json.
         known_as: Names that other programs have for it; an unknown flag of that name suggests it.
@@ -47,6 +48,7 @@ class Setting:
     maximum: float | None = None
     is_positive: bool = False
     may_change: bool = False
+    may_grow: bool = False
     text: TextForm | None = None
     aliases: tuple[str, ...] = ()
     known_as: tuple[str, ...] = ()

@@ -30,8 +30,9 @@ class TrainingConfig:
     retrain_epochs: int = setting(
         40,
         "Epochs of training after the search, over all training cases. With 0, the search stops "
-        "once the genotype is derived. Paper: 50.",
+        "once the genotype is derived. With --resume, more of them train on. Paper: 50.",
         minimum=0,
+        may_grow=True,
         essential=True,
         known_as=("num_epochs", "max_epochs"),
     )

@@ -39,6 +39,7 @@ from darts_adv_tf.system.errors import ConfigurationError, DataError, UserError
 from darts_adv_tf.terminal.closing_table import files_table, metrics_table, warnings_table
 from darts_adv_tf.training.checkpoint import folder_of, restore_segmenter
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
+from darts_adv_tf.training.epoch_log import EPOCHS_FILES
 from darts_adv_tf.training.metric_names import (
     ADVERSARIAL_LOSS,
     DISCRIMINATOR_LOSS,
@@ -84,8 +85,13 @@ def begin(config: RunConfig) -> Iterator[Run]:
     print(f"work directory: {run.workdir}", flush=True)
     try:
         yield run
-    except (ConfigurationError, DataError, MemoryError):
-        if saved is None and not any(_checkpoints(run, stage).steps() for stage in STAGES):
+    except Exception:
+        # Whatever it was: a folder with a configuration would refuse the same run, put right.
+        is_kept = any(
+            _checkpoints(run, stage).steps() or (run.workdir / EPOCHS_FILES[stage]).exists()
+            for stage in STAGES
+        )
+        if saved is None and not is_kept:
             workdir.remove_unbegun(run.workdir)
         raise
 
@@ -96,7 +102,7 @@ def _lock_begun_run(config: RunConfig) -> RunConfig | None:
         return None
     workdir.lock(config.workdir)
     saved = load_config(config.workdir)
-    if saved.fixed_settings() != config.fixed_settings():
+    if config.settings_it_goes_on_from(saved.fixed_settings()) != config.fixed_settings():
         # Another process has begun a run there since the flags were read.
         workdir.refuse_occupied(config.workdir)
     return saved

@@ -97,7 +97,7 @@ def train_stage(
             parts,
             identity,
             run.devices.is_chief,
-            upgrades={"config": RunConfig.upgrade_fixed_settings},
+            upgrades={"config": config.settings_it_goes_on_from},
         ) as checkpoints,
     ):
         epochs = _Epochs(stage, run, parts, monitor)

@@ -8,7 +8,7 @@ from darts_adv_tf.search_space.candidate_operations import (
     CANDIDATE_OPERATIONS,
     PUBLISHED_OPERATIONS,
 )
-from darts_adv_tf.search_space.space import SearchSpace
+from darts_adv_tf.search_space.space import CELL_KINDS, SearchSpace
 from darts_adv_tf.system.entry_point import is_entry_point
 from darts_adv_tf.system.errors import ConfigurationError
 
@@ -132,3 +132,8 @@ class ModelConfig:
     def search_space(self) -> SearchSpace:
         """What a discriminator of cells is searched in, or drawn from."""
         return SearchSpace(self.operations, self.intermediate_nodes, self.kept_edges)
+
+    @property
+    def cell_kinds(self) -> tuple[str, ...]:
+        """The kinds of cell that the discriminator is made of: alpha of others has no effect."""
+        return tuple(kind for kind in CELL_KINDS if kind[0].upper() in self.discriminator_cells)

@@ -9,6 +9,7 @@ Nodes have the numbers of genotype.json: 0 and 1 for the inputs, from 2 on the i
 
 import dataclasses
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from matplotlib.path import Path as Curve
 
 from darts_adv_tf.plots.images import make_figure, rasterize, save_png
 from darts_adv_tf.search_space.genotype import CellEdges, Genotype
-from darts_adv_tf.search_space.space import NUM_INPUT_NODES
+from darts_adv_tf.search_space.space import CELL_KINDS, NUM_INPUT_NODES
 
 KINDS = {
     "pool": ("pooling", "#0072B2"),
@@ -166,16 +167,27 @@ def draw_cell(cell_edges: CellEdges, title: str) -> np.ndarray:
     return rasterize(figure)
 
 
-def save_genotype_figures(genotype: Genotype, workdir: str | os.PathLike) -> None:
+def save_genotype_figures(
+    genotype: Genotype, workdir: str | os.PathLike, cells: Collection[str] = CELL_KINDS
+) -> None:
     """Writes genotype_normal.png and genotype_reduction.png.
+
+    Args:
+        genotype: The derived cells.
+        workdir: Folder of the run.
+        cells: The kinds of cell that the discriminator has; others are not plotted.
 
     Raises:
         StorageError: The system refused to write.
     """
     workdir = Path(workdir)
-    save_png(workdir / "genotype_normal.png", draw_cell(genotype.normal, "Normal cell"))
-    title = "Reduction cell: stride 2 on the edges from its inputs"
-    save_png(workdir / "genotype_reduction.png", draw_cell(genotype.reduction, title))
+    titles = {
+        "normal": "Normal cell",
+        "reduction": "Reduction cell: stride 2 on the edges from its inputs",
+    }
+    for kind in cells:
+        plot = draw_cell(getattr(genotype, kind), titles[kind])
+        save_png(workdir / f"genotype_{kind}.png", plot)
 
 
 def _kind(operation: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ import numpy as np
 from darts_adv_tf.config.config_file import FILE_NAME as CONFIG_FILE
 from darts_adv_tf.search_space.genotype import GENOTYPE_FILE, Genotype, load_genotype
 from darts_adv_tf.search_space.space import CELL_KINDS, SearchSpace
-from darts_adv_tf.training.epoch_log import ALPHA_FILE, EPOCHS_FILES
+from darts_adv_tf.training.callbacks.epoch_log import ALPHA_FILE, EPOCHS_FILES
 
 # Of per_case.csv: the mean IoU of the mean-mask baseline.
 _MEAN_MASK_COLUMN = "mean_iou_of_mean_shape"

@@ -37,15 +37,9 @@ from darts_adv_tf.search_space.genotype import (
 from darts_adv_tf.serving.exporting import export_segmenter
 from darts_adv_tf.system.errors import ConfigurationError, DataError, UserError
 from darts_adv_tf.terminal.closing_table import files_table, metrics_table, warnings_table
+from darts_adv_tf.training.callbacks.epoch_log import EPOCHS_FILES
 from darts_adv_tf.training.checkpoint import folder_of, restore_segmenter
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
-from darts_adv_tf.training.epoch_log import EPOCHS_FILES
-from darts_adv_tf.training.metric_names import (
-    ADVERSARIAL_LOSS,
-    DISCRIMINATOR_LOSS,
-    SEGMENTATION_LOSS,
-    VALIDATION_LOSS,
-)
 
 STAGES = ("search", "retrain")
 """Those that train, and leave checkpoints."""
@@ -197,8 +191,7 @@ def search(run: Run) -> Genotype:
         print(f"search: done before, see {path}")
         return load_genotype(path, run.config.model.search_space)
     trainer = make_search_trainer(run)
-    shown = (SEGMENTATION_LOSS, DISCRIMINATOR_LOSS, VALIDATION_LOSS)
-    train_stage("search", run, search_step(run, trainer), trainer.parts, shown)
+    train_stage("search", run, search_step(run, trainer), trainer)
     genotype = trainer.architecture.derive()
     save_architecture(run, genotype)
     return genotype
@@ -208,7 +201,7 @@ def save_architecture(run: Run, genotype: Genotype) -> None:
     """Writes the plots of the cells, then genotype.json."""
     if not run.devices.is_chief:
         return
-    save_genotype_figures(genotype, run.workdir)
+    save_genotype_figures(genotype, run.workdir, run.config.model.cell_kinds)
     save_genotype(genotype, run.workdir / GENOTYPE_FILE)
 
 
@@ -219,10 +212,7 @@ def retrain(run: Run, genotype: Genotype | None) -> keras.Model:
         The segmenter of the last epoch: test cases select nothing.
     """
     trainer = make_trainer(run, genotype)
-    shown = [SEGMENTATION_LOSS]
-    if "discriminator" in trainer.parts:
-        shown += [ADVERSARIAL_LOSS, DISCRIMINATOR_LOSS]
-    train_stage("retrain", run, retrain_step(run, trainer), trainer.parts, shown)
+    train_stage("retrain", run, retrain_step(run, trainer), trainer)
     return trainer.parts["segmenter"]
 
 

@@ -4,12 +4,8 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from darts_adv_tf.search_space.candidate_operations import NONE
 from darts_adv_tf.search_space.genotype import Genotype, derive
 from darts_adv_tf.search_space.space import CELL_KINDS, PUBLISHED_SPACE, SearchSpace
-
-WATCHED = (NONE, "skip_connect")
-"""The operations that a search wrongly comes to prefer."""
 
 
 @keras.saving.register_keras_serializable(package="darts_adv_tf")
@@ -51,27 +47,6 @@ class Architecture(keras.layers.Layer):
             for alpha in (self.alpha_normal, self.alpha_reduction)
         )
         return normal, reduction
-
-    def statistics(self) -> dict[str, float]:
-        """How decided alpha is: for each kind of cell the entropy of an edge's weights in nats
-        (ln of the number of operations at the start) and, where the search space has them, the
-        weight of `none` and of the skip connection, as means over edges, and the share of edges on
-        which each of the two is the strongest.
-
-        `none` is the strongest where its weight is the largest of all; a skip connection where
-        its weight is the largest of those that can be derived, which `none` never is."""
-        names = self.space.operations
-        metrics = {}
-        for kind, weights in zip(CELL_KINDS, self.op_weights(), strict=True):
-            entropy = -np.sum(weights * np.log(np.maximum(weights, 1e-30)), axis=-1)
-            metrics[f"alpha_entropy/{kind}"] = float(entropy.mean())
-            for name in filter(names.__contains__, WATCHED):
-                weight = weights[:, names.index(name)]
-                rivals = weights[:, [other not in (NONE, name) for other in names]]
-                is_strongest = weight > rivals.max(axis=-1, initial=0)
-                metrics[f"alpha_{name}/{kind}"] = float(weight.mean())
-                metrics[f"alpha_{name}_edges/{kind}"] = float(is_strongest.mean())
-        return metrics
 
     def derive(self) -> Genotype:
         """The discrete architecture (Eq. 7)."""

@@ -1,6 +1,7 @@
 """What a run's files hold is what the report reads of them."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from darts_adv_tf.config.config_file import save_config, versions
 from darts_adv_tf.reproduction.results import read_result
 from darts_adv_tf.search_space.genotype import random_genotype, save_genotype
 from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
-from darts_adv_tf.training.epoch_log import History
+from darts_adv_tf.training.callbacks import Report
+from darts_adv_tf.training.callbacks.epoch_log import AlphaLog, EpochLog
 from tests.search_space.op_weights import random_op_weights
 
 METRICS = {"mean_iou": 0.7, "mean_iou_organs": 0.6, "baselines": {}}
@@ -30,14 +32,14 @@ def workdir(tmp_path):
 def test_what_a_search_left_is_read_as_it_was_written(workdir):
     op_weights = np.stack([random_op_weights(epoch) for epoch in range(3)])
     for phase, start in (("search", 0.0), ("retrain", 10.0)):
-        history = History(workdir, phase)
+        log = EpochLog(workdir, phase)
         for epoch, weights in enumerate(op_weights, start=1):
-            history.following(lambda number: {"loss/segmentation": number})(start + epoch)
-            history.end_epoch(
-                epoch, {"test/mean_iou": 0.5} if (phase, epoch) == ("retrain", 2) else {}
-            )
+            log.on_step(Report(epoch, {"loss/segmentation": start + epoch}))
+            is_tested = (phase, epoch) == ("retrain", 2)
+            log.on_epoch(epoch, Report(epoch, {"test/mean_iou": 0.5} if is_tested else {}))
             if phase == "search":
-                history.record_alpha(epoch, weights, SPACE)
+                alpha_log = AlphaLog(workdir, partial(tuple, weights), SPACE)
+                alpha_log.on_epoch(epoch, Report(epoch))
     save_genotype(random_genotype(4), workdir / "genotype.json")
 
     found = read_result("unet", "nas", 5, None, workdir)

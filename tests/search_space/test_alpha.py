@@ -61,63 +61,6 @@ def test_op_weights_are_the_softmax_over_the_operations_of_an_edge():
     np.testing.assert_allclose(received[1], shares, rtol=1e-5)
 
 
-def test_statistics_tell_how_decided_each_kind_of_cell_is():
-    decided = np.zeros(SPACE.alpha_shape)
-    decided[:, SEPARABLE] = 1e3
-    decided[:7, SEPARABLE] = 0
-    decided[:7, NONE] = 1e3
-    statistics = with_scores(np.zeros(SPACE.alpha_shape), decided).statistics()
-    assert statistics == pytest.approx(
-        {
-            "alpha_entropy/normal": SPACE.largest_entropy,
-            "alpha_none/normal": 1 / 8,
-            "alpha_skip_connect/normal": 1 / 8,
-            "alpha_none_edges/normal": 0,
-            "alpha_skip_connect_edges/normal": 0,
-            "alpha_entropy/reduction": 0,
-            "alpha_none/reduction": 1 / 2,
-            "alpha_skip_connect/reduction": 0,
-            "alpha_none_edges/reduction": 1 / 2,
-            "alpha_skip_connect_edges/reduction": 0,
-        },
-        rel=1e-6,
-        abs=1e-9,
-    )
-
-
-def test_statistics_tell_on_which_edges_none_and_the_skip_connection_are_the_strongest():
-    normal, reduction = np.zeros((2, *SPACE.alpha_shape))
-    normal[:7, SKIP] = 1
-    normal[5:8, NONE] = 2  # of these the skip connection would still be derived on two
-    normal[8, [NONE, SKIP, SEPARABLE]] = 2, 1, 3
-    reduction[:3, NONE] = 1
-    reduction[2:6, SEPARABLE] = 2
-    reduction[6, [NONE, SKIP]] = 1, 2
-    statistics = with_scores(normal, reduction).statistics()
-    shares = {name: share for name, share in statistics.items() if "_edges/" in name}
-    assert shares == pytest.approx(
-        {
-            "alpha_none_edges/normal": 3 / 14,
-            "alpha_skip_connect_edges/normal": 7 / 14,
-            "alpha_none_edges/reduction": 2 / 14,
-            "alpha_skip_connect_edges/reduction": 1 / 14,
-        }
-    )
-
-
-def test_skip_connections_are_counted_as_they_would_be_derived():
-    alphas = np.random.default_rng(0).normal(size=(2, *SPACE.alpha_shape))
-    alphas[:, :, SKIP] += 1
-    architecture = with_scores(*alphas)
-    statistics, genotype = architecture.statistics(), architecture.derive()
-    for name, alpha in zip(("normal", "reduction"), alphas, strict=True):
-        derivable = [PUBLISHED_OPERATIONS[1 + index] for index in alpha[:, 1:].argmax(axis=-1)]
-        count = derivable.count("skip_connect")
-        assert statistics[f"alpha_skip_connect_edges/{name}"] == pytest.approx(count / 14)
-        derived = [operation for target in getattr(genotype, name) for operation, _ in target]
-        assert 0 < derived.count("skip_connect") <= count < 14
-
-
 def test_derived_cells_come_from_their_own_alpha():
     normal, reduction = np.zeros((2, *SPACE.alpha_shape))
     normal[:, SEPARABLE] = 2

@@ -14,55 +14,75 @@ import pytest
 from darts_adv_tf.system import interruption
 from darts_adv_tf.system.errors import CheckpointError, NonFiniteError, StorageError
 from darts_adv_tf.system.interruption import Interrupted
+from darts_adv_tf.training.callbacks import Callback, Warn
+from darts_adv_tf.training.callbacks.progress_bar import ProgressBar
 from darts_adv_tf.training.checkpoint import Checkpoints
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
-from darts_adv_tf.training.collapse import Collapse
 from darts_adv_tf.training.loop import SaveInterval, TrainingLoop
 
 LOSS = "loss/segmentation"
 NORM = "gradient_norm/segmenter"
 
 
-class Events:
-    """Stands where the monitor does and keeps what it is given."""
+class Evaluation(Callback):
+    """Measures something at the end of each epoch."""
 
     def __init__(self, log):
         self.log = log
-        self.scalars_kept = []
-        self.marks_kept = []
+        self.measure = lambda epoch: {"val/mean_iou": epoch / 8}
 
-    def begin(self, done):
+    def on_epoch(self, epoch, report):
+        self.log.append(("epoch", epoch, report.done))
+        report.metrics |= self.measure(epoch)
+
+
+class Watch(Callback):
+    """Warns when the loss is 3 for the first time."""
+
+    state_name = "watch"
+
+    def __init__(self):
+        self.observed = []
+        self.warnings = []
+
+    def on_step(self, report):
+        self.observed.append((report.done, dict(report.metrics)))
+        if report.metrics.get(LOSS) == 3.0 and not self.warnings:
+            self.warnings = [[report.done, "nobody learns"]]
+            report.warnings.append(Warn("collapse/accuracy/one", "nobody learns"))
+
+    def on_epoch(self, epoch, report):
+        self.observed.append((report.done, dict(report.metrics)))
+
+    def state(self):
+        return self.warnings
+
+    def restore(self, state):
+        self.warnings = state
+
+
+class Events(Callback):
+    """Keeps what it is given, as TensorBoard would."""
+
+    def __init__(self, log):
+        self.log = log
+        self.metrics_kept = []
+        self.seconds_kept = []
+        self.warnings_kept = []
+
+    def begin(self, done, total):
         self.log.append(("begin", done))
 
-    def scalars(self, step, figures):
-        self.scalars_kept.append((step, dict(figures)))
-
-    def mark(self, step, name, text):
-        self.marks_kept.append((step, name, text))
+    def on_step(self, report):
+        self.metrics_kept.append((report.done, dict(report.metrics)))
+        self.seconds_kept.append(report.seconds)
+        self.warnings_kept += [(report.done, *warning) for warning in report.warnings]
 
     def flush(self):
         self.log.append("flush")
 
-
-class Watch:
-    """Stands where the watch does: warns when the loss is 3 for the first time."""
-
-    def __init__(self):
-        self.observed = []
-        self.warnings = ()
-
-    def observe(self, step, figures):
-        self.observed.append((step, dict(figures)))
-        if figures.get(LOSS) != 3.0 or self.warnings:
-            return []
-        self.warnings = (Collapse("accuracy/one", step, "nobody learns"),)
-        return list(self.warnings)
-
-    def state(self):
-        return [[warning.kind, warning.step, warning.message] for warning in self.warnings]
-
-    def restore(self, state):
-        self.warnings = tuple(Collapse(*warning) for warning in state)
+    def end(self):
+        self.log.append("end")
 
 
 class LoggedCheckpoints(Checkpoints):
@@ -87,14 +107,16 @@ class Training:
         during: What else happens in a step of a number.
     """
 
-    def __init__(self, folder, epoch_ends=(3, 6), every=2, policy="stop", gather=None, **notes):
+    def __init__(
+        self, folder, epoch_ends=(3, 6), every=2, policy="stop", gather=None, versions=None
+    ):
         self.log = []
         self.break_in = {}
         self.during = {}
         self.weight = keras.Variable(0.0, dtype="float32", name="weight")
         self.store = CheckpointStore(folder, num_kept=100)
-        self.monitor = Events(self.log)
-        self.watch = Watch()
+        self.evaluation, self.watch = Evaluation(self.log), Watch()
+        self.events = Events(self.log)
         part = SimpleNamespace(name="player", variables=[self.weight])
         self.checkpoints = LoggedCheckpoints(
             self.log, self.store, {"player": part}, {"phase": "search"}
@@ -103,15 +125,12 @@ class Training:
             "search",
             self.step,
             epoch_ends,
-            self.end_epoch,
-            self.monitor,
             self.checkpoints,
-            SaveInterval(every, None),
-            self.watch,
-            [LOSS],
-            policy,
-            gather,
-            notes,
+            [self.evaluation, self.watch, self.events, ProgressBar("search", [LOSS])],
+            interval=SaveInterval(every, None),
+            on_nonfinite=policy,
+            gather=gather,
+            versions=versions,
         )
 
     def step(self, number):
@@ -121,10 +140,6 @@ class Training:
         if math.isfinite(norm):
             self.weight.assign_add(number + 1.0)
         return {LOSS: float(self.weight.numpy()), NORM: norm}
-
-    def end_epoch(self, epoch, done):
-        self.log.append(("epoch", epoch, done))
-        return {"val/mean_iou": epoch / 8}
 
     def run(self):
         with self.checkpoints:
@@ -149,15 +164,16 @@ def test_steps_count_from_0_and_every_epoch_ends_once(tmp_path):
     training = Training(tmp_path, every=100).run()
     assert training.log == [
         *(("begin", 0), 0, 1, 2, ("epoch", 1, 3)),
-        *(3, 4, 5, ("epoch", 2, 6), "flush", ("save", 6)),
+        *(3, 4, 5, ("epoch", 2, 6), "flush", ("save", 6), "end"),
     ]
 
 
-def test_figures_reach_the_monitor_the_watch_and_the_screen(tmp_path, capsys):
+def test_metrics_reach_the_callbacks_and_the_screen(tmp_path, capsys):
     training = Training(tmp_path, epoch_ends=[2]).run()
     expected = [(1, {LOSS: 1.0, NORM: 0.5}), (2, {LOSS: 3.0, NORM: 0.5})]
-    assert all(figures.pop("seconds/step") >= 0 for _, figures in training.monitor.scalars_kept)
-    assert training.monitor.scalars_kept == expected
+    assert training.events.metrics_kept == expected
+    assert all(seconds >= 0 for seconds in training.events.seconds_kept)
+    # What one callback measures the next ones know.
     assert training.watch.observed == [*expected, (2, {"val/mean_iou": 1 / 8})]
     out, err = capsys.readouterr()
     assert out.startswith("search: 2 steps; the first one builds the graph")
@@ -165,14 +181,14 @@ def test_figures_reach_the_monitor_the_watch_and_the_screen(tmp_path, capsys):
     assert "search 2/2" in err and "segmentation=3" in err and "norm" not in err
 
 
-def test_a_warning_of_the_watch_is_shown_marked_and_kept(tmp_path, capsys):
+def test_a_warning_is_shown_passed_on_and_kept(tmp_path, capsys):
     training = Training(tmp_path).run()
-    assert training.monitor.marks_kept == [(2, "collapse/accuracy/one", "nobody learns")]
+    assert training.events.warnings_kept == [(2, "collapse/accuracy/one", "nobody learns")]
     err = capsys.readouterr().err
     assert err.count("warning: search, step 2: nobody learns\n") == 1
     # With the step that it came in, and ever after.
     for step in (2, 4, 6):
-        assert training.saved(step)[1]["watch"] == [["accuracy/one", 2, "nobody learns"]]
+        assert training.saved(step)[1]["watch"] == [[2, "nobody learns"]]
 
 
 def test_a_state_is_saved_every_so_many_steps_and_at_the_end(tmp_path):
@@ -209,7 +225,7 @@ def test_a_killed_run_goes_on_from_its_newest_state(tmp_path, capsys):
     assert resumed.log[:2] == [("begin", 4), 4] and resumed.steps_made == [4, 5]
     assert ("epoch", 1, 3) not in resumed.log and ("epoch", 2, 6) in resumed.log
     assert resumed.saved(6) == whole.saved(6)
-    # Of what was told before the end the watch knows, and does not tell it again.
+    # The watch knows its warnings from before the end, and does not repeat them.
     assert resumed.watch.warnings == whole.watch.warnings
     out, err = capsys.readouterr()
     assert "search: restored the state after step 4\n" in out
@@ -220,7 +236,7 @@ def test_a_killed_run_goes_on_from_its_newest_state(tmp_path, capsys):
 def test_a_finished_phase_is_restored_and_makes_no_step(tmp_path):
     finished = Training(tmp_path).run()
     again = Training(tmp_path).run()
-    assert again.log == [("begin", 6)]
+    assert again.log == [("begin", 6), "end"]
     assert float(again.weight.numpy()) == float(finished.weight.numpy()) == 21.0
 
 
@@ -273,7 +289,7 @@ def test_a_signal_finishes_the_step_saves_and_ends(number, status, tmp_path):
         training.run()
     assert caught.value.exit_status == status
     # With the end of the epoch, which resuming would not make up for.
-    assert training.log[-4:] == [2, ("epoch", 1, 3), "flush", ("save", 3)]
+    assert training.log[-5:] == [2, ("epoch", 1, 3), "flush", ("save", 3), "end"]
     assert training.saved(3)[0] == 6.0
 
     interruption.uninstall()
@@ -411,7 +427,7 @@ def test_a_figure_that_is_not_finite_ends_training(value, every, tmp_path):
     weight, notes = training.saved(4)
     assert (weight, notes["steps_left_out"]) == (10.0, 0)
     # Its curves end with the last good step.
-    assert training.monitor.scalars_kept[-1][0] == 4
+    assert training.events.metrics_kept[-1][0] == 4
 
 
 def test_a_first_step_that_is_not_finite_leaves_the_state_before_it(tmp_path):
@@ -432,16 +448,16 @@ def test_skip_leaves_out_the_step_counts_it_and_says_so(tmp_path, capsys):
     training.break_in |= {1: math.nan, 3: math.inf}
     training.run()
     assert training.saved(6)[0] == 1 + 3 + 5 + 6
-    counts = [figures.get("steps_left_out") for _, figures in training.monitor.scalars_kept]
+    counts = [figures.get("steps_left_out") for _, figures in training.events.metrics_kept]
     assert counts == [None, 1, 1, 2, 2, 2]
     assert [training.saved(step)[1]["steps_left_out"] for step in (2, 4, 6)] == [1, 2, 2]
     err = capsys.readouterr().err
-    assert f"warning: {NORM}=nan in step 2 of search; the step is left out.\n" in err
-    assert f"warning: {NORM}=inf in step 4 of search; the step is left out.\n" in err
+    assert f"warning: search, step 2: {NORM}=nan; the step is left out.\n" in err
+    assert f"warning: search, step 4: {NORM}=inf; the step is left out.\n" in err
 
     training.store.set_aside(6)
     resumed = Training(tmp_path, policy="skip").run()
-    assert [figures["steps_left_out"] for _, figures in resumed.monitor.scalars_kept] == [2, 2]
+    assert [figures["steps_left_out"] for _, figures in resumed.events.metrics_kept] == [2, 2]
 
 
 def test_rollback_goes_back_to_the_newest_state_and_on_with_the_next_batch(tmp_path, capsys):
@@ -452,7 +468,7 @@ def test_rollback_goes_back_to_the_newest_state_and_on_with_the_next_batch(tmp_p
     assert training.steps_made == list(range(6))
     assert training.saved(6)[0] == (1 + 2) + (5 + 6)
     text = "the step is left out, and the state is that after step 2 again.\n"
-    assert f"warning: {NORM}=nan in step 4 of search; {text}" in capsys.readouterr().err
+    assert f"warning: search, step 4: {NORM}=nan; {text}" in capsys.readouterr().err
 
 
 def test_rollback_has_a_state_to_go_back_to_from_the_start(tmp_path):
@@ -476,7 +492,7 @@ def test_rollback_resumed_before_its_first_step_keeps_the_state_it_has(tmp_path)
 def test_ten_steps_in_a_row_end_any_training(policy, tmp_path):
     training = Training(tmp_path, epoch_ends=[40], every=100, policy=policy)
     training.break_in = dict.fromkeys(range(3, 40), math.nan)
-    with pytest.raises(NonFiniteError, match="Fewer than 10 steps one after the other") as caught:
+    with pytest.raises(NonFiniteError, match="Fewer than 10 steps in a row") as caught:
         training.run()
     assert "in step 13 of search" in caught.value.received
     assert training.steps_made == list(range(13))
@@ -493,19 +509,19 @@ def test_nine_steps_in_a_row_and_nine_more_later_do_not(tmp_path):
     assert (weight, notes["steps_left_out"]) == (10 + 20, 18)
 
 
-def test_figures_of_an_epoch_that_are_not_finite_leave_it_to_the_steps(tmp_path, capsys):
-    def end_epoch(epoch, done):
+def test_metrics_of_an_epoch_that_are_not_finite_leave_it_to_the_steps(tmp_path, capsys):
+    def measure(epoch):
         if epoch == 1:
-            raise NonFiniteError("A segmenter answers with numbers.", received="nan for images 0")
+            raise NonFiniteError("A segmenter must be finite.", received="nan for images 0")
         return {"val/mean_iou": 0.5}
 
     training = Training(tmp_path)
-    training.loop.end_epoch = end_epoch
+    training.evaluation.measure = measure
     training.run()
     assert training.steps_made == list(range(6))
     assert (6, {"val/mean_iou": 0.5}) in training.watch.observed
     err = capsys.readouterr().err
-    assert err.count("warning: no figures after step 3: nan for images 0.\n") == 1
+    assert err.count("warning: search, step 3: there are no metrics: nan for images 0.\n") == 1
 
 
 def test_an_interval_of_steps():

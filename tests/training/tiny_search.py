@@ -16,12 +16,16 @@ from darts_adv_tf.adversarial.game import AdversarialGame
 from darts_adv_tf.config.config_file import versions
 from darts_adv_tf.networks.cell_discriminator import SearchDiscriminator
 from darts_adv_tf.search_space.alpha import Architecture
+from darts_adv_tf.training.alpha_metrics import alpha_metrics
+from darts_adv_tf.training.callbacks.collapse import (
+    CollapseDetector,
+    CollapseWarnings,
+    Thresholds,
+)
 from darts_adv_tf.training.checkpoint import Checkpoints, Part, folder_of, named
 from darts_adv_tf.training.checkpoint_store import CheckpointStore
-from darts_adv_tf.training.collapse import CollapseWatch, Thresholds
 from darts_adv_tf.training.loop import SaveInterval, TrainingLoop
 from darts_adv_tf.training.search_trainer import SearchTrainer
-from darts_adv_tf.training.tensorboard import Monitor
 from tests.training.taking import taking
 
 SIZE, NUM_CLASSES, SEGMENTER_WIDTH, DISCRIMINATOR_CHANNELS = 16, 3, 2, 2
@@ -69,23 +73,23 @@ def bits_of(variables: dict[str, keras.Variable]) -> dict[str, bytes]:
 def search(trainer: SearchTrainer, workdir: Path, num_steps: int, num_kept: int = 2) -> None:
     """As many steps, from the newest checkpoint on, with a checkpoint after each."""
     store = CheckpointStore(folder_of(workdir, "search"), num_kept)
+    thresholds = Thresholds(0.5, 0.001, 0.02, 0.05, window=2)
 
     def step(number: int):
         del number
-        return trainer.step(*take((0, 1), (2, 3))) | trainer.architecture.statistics()
+        return trainer.step(*take((0, 1), (2, 3))) | alpha_metrics(
+            trainer.architecture.op_weights(), trainer.architecture.space
+        )
 
     with Checkpoints(store, trainer.parts, IDENTITY) as checkpoints:
         TrainingLoop(
             "search",
             step,
             [num_steps],
-            lambda epoch, done: {},
-            Monitor(workdir, "search", is_writer=False),
             checkpoints,
-            SaveInterval(1, None),
-            CollapseWatch(Thresholds(0.5, 0.001, 0.02, 0.05, window=2), num_steps),
-            shown=(),
-            notes={"versions": versions()},
+            [CollapseWarnings(CollapseDetector(thresholds, num_steps), required=())],
+            interval=SaveInterval(1, None),
+            versions=versions(),
         ).run()
 
 

@@ -17,8 +17,8 @@ from darts_adv_tf.reproduction.report.content import Content
 from darts_adv_tf.reproduction.report.curves_plot import draw_curves, draw_discriminator
 from darts_adv_tf.reproduction.report.formatting import arm_label, backbone_label, model_label
 from darts_adv_tf.search_space.genotype import CellEdges
+from darts_adv_tf.search_space.space import CELL_KINDS
 from darts_adv_tf.training import metric_names
-from darts_adv_tf.training.epoch_log import CELL_KINDS
 
 CELL_WIDTH = 900
 OVERLAY_WIDTH = 720

@@ -1,23 +1,33 @@
-"""The known ways in which a search or adversarial training goes bad, told while it happens."""
+"""Warnings of the known ways in which a search or adversarial training collapses."""
 
 import collections
 import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from darts_adv_tf.search_space.space import CELL_KINDS, PUBLISHED_SPACE
+from darts_adv_tf.search_space.space import CELL_KINDS, PUBLISHED_SPACE, SearchSpace
+from darts_adv_tf.training.alpha_metrics import WATCHED_OPERATIONS, watched_operations
+from darts_adv_tf.training.callbacks import Callback, Report, Warn
+from darts_adv_tf.training.metric_names import (
+    FAKE_ACCURACY,
+    REAL_ACCURACY,
+    VAL_MEAN_IOU,
+    alpha_edge_share,
+    alpha_entropy,
+)
 
-OPERATIONS = ("skip_connect", "none")
+GAME_METRICS = (REAL_ACCURACY, FAKE_ACCURACY)
+"""The metrics by which the game is judged, which each of its steps must report."""
 SHORTEST_SEARCH = 20
 """Steps of a search whose entropy is judged; shorter ones are trials, which decide nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
-    """From where on a figure is a sign of collapse; see `CollapseWatch`."""
+    """From where on a metric is a sign of collapse; see `CollapseDetector`."""
 
     edge_share: float
     entropy_change: float
@@ -35,8 +45,8 @@ class Collapse:
     message: str
 
 
-class CollapseWatch:
-    """Looks at the figures of every step and warns of each kind of collapse when it begins.
+class CollapseDetector:
+    """Looks at the metrics of every step and warns of each kind of collapse when it begins.
 
     - `skip_connect/normal`, `skip_connect/reduction`: Skip connections are the strongest operation
       on more than `edge_share` of the edges. Having no weights to train they win early, and a
@@ -58,18 +68,18 @@ class CollapseWatch:
 
     Edges and accuracy are judged by their mean over the last `window` steps, and not before there
     are as many: at first the strongest operation is noise. A kind that is seen no more has
-    recovered, and is judged anew on as many new values. A figure that is absent or not finite
+    recovered, and is judged anew on as many new values. A metric that is absent or not finite
     changes nothing.
 
     Args:
         thresholds: The limits named above.
-        num_steps: Length of the phase.
+        num_steps: Length of the stage.
         start_entropy: Of alpha where all operations weigh the same, in nats.
 
     Example:
-        >>> watch = CollapseWatch(Thresholds(0.5, 0.001, 0.02, 0.05, window=2), num_steps=100)
-        >>> figures = {"accuracy/real": 1.0, "accuracy/fake": 1.0}
-        >>> [[warning.kind for warning in watch.observe(step, figures)] for step in (1, 2, 3)]
+        >>> detector = CollapseDetector(Thresholds(0.5, 0.001, 0.02, 0.05, window=2), num_steps=100)
+        >>> metrics = {"accuracy/real": 1.0, "accuracy/fake": 1.0}
+        >>> [[warning.kind for warning in detector.observe(step, metrics)] for step in (1, 2, 3)]
         [[], ['accuracy/one'], []]
     """
 
@@ -82,7 +92,7 @@ class CollapseWatch:
         self.thresholds = thresholds
         self.num_steps = num_steps
         self.start_entropy = start_entropy
-        edges = [f"{operation}/{cell}" for operation in OPERATIONS for cell in CELL_KINDS]
+        edges = [f"{operation}/{cell}" for operation in WATCHED_OPERATIONS for cell in CELL_KINDS]
         num_values = dict.fromkeys([*edges, "accuracy/one", "accuracy/half"], thresholds.window)
         num_values |= {"entropy/normal": 1, "entropy/reduction": 1, "val_iou": 2}
         self._recent: dict[str, collections.deque[float]] = {
@@ -92,14 +102,14 @@ class CollapseWatch:
         self._present: set[str] = set()
         self.warnings: tuple[Collapse, ...] = ()
 
-    def observe(self, step: int, figures: Mapping[str, float]) -> list[Collapse]:
-        """Takes in figures and returns the warnings that begin with them.
+    def observe(self, step: int, metrics: Mapping[str, float]) -> list[Collapse]:
+        """Takes in metrics and returns the warnings that begin with them.
 
         Args:
             step: How many steps are done.
-            figures: Of a step, or `val/mean_iou` of an evaluation, by the names of their curves.
+            metrics: Of a step, or `val/mean_iou` of an evaluation, by the names of their curves.
         """
-        finite = {name: float(value) for name, value in figures.items() if math.isfinite(value)}
+        finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
         begun = []
         for kind, value in self._values(step, collections.defaultdict(lambda: math.nan, finite)):
             if math.isnan(value):
@@ -116,7 +126,7 @@ class CollapseWatch:
         self.warnings += tuple(begun)
         return begun
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """The warnings, and all that later ones depend on, as JSON knows it."""
         return {
             "warnings": [dataclasses.asdict(warning) for warning in self.warnings],
@@ -129,9 +139,9 @@ class CollapseWatch:
         """Goes on from where `state` was taken.
 
         Raises:
-            ValueError: It is no state of a watch with the same window; nothing changes.
+            ValueError: It is no state of a detector with the same window; nothing changes.
         """
-        restored = CollapseWatch(self.thresholds, self.num_steps, self.start_entropy)
+        restored = CollapseDetector(self.thresholds, self.num_steps, self.start_entropy)
         try:
             for kind, values in restored._recent.items():
                 values.extend(map(float, state["recent"][kind]))
@@ -142,7 +152,7 @@ class CollapseWatch:
                 for warning in state["warnings"]
             )
             warned = {warning.kind for warning in restored.warnings}
-            # What was read loosely is sound where it is written again as it was.
+            # Accept the state only if it round-trips exactly.
             texts = {
                 json.dumps(each, sort_keys=True, allow_nan=False)
                 for each in (state, restored.state())
@@ -152,22 +162,22 @@ class CollapseWatch:
             is_sound = False
         if not is_sound:
             raise ValueError(
-                "A watch is restored from what `state` returned for the same window. "
+                "A detector must be restored from what `state` returned for the same window. "
                 f"Received: state={state!r}"
             )
         vars(self).update(vars(restored))
 
-    def _values(self, step: int, figures: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-        """What there is to judge, by kind; nan where a figure is absent."""
+    def _values(self, step: int, metrics: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+        """What there is to judge, by kind; nan where a metric is absent."""
         for cell in CELL_KINDS:
-            for operation in OPERATIONS:
-                yield f"{operation}/{cell}", figures[f"alpha_{operation}_edges/{cell}"]
+            for operation in WATCHED_OPERATIONS:
+                yield f"{operation}/{cell}", metrics[alpha_edge_share(operation, cell)]
             if 2 * step >= self.num_steps >= SHORTEST_SEARCH:
-                yield f"entropy/{cell}", self.start_entropy - figures[f"alpha_entropy/{cell}"]
-        accuracy = (figures["accuracy/real"] + figures["accuracy/fake"]) / 2
+                yield f"entropy/{cell}", self.start_entropy - metrics[alpha_entropy(cell)]
+        accuracy = (metrics[REAL_ACCURACY] + metrics[FAKE_ACCURACY]) / 2
         yield "accuracy/one", accuracy
         yield "accuracy/half", accuracy
-        mean_iou = figures["val/mean_iou"]
+        mean_iou = metrics[VAL_MEAN_IOU]
         if mean_iou > self._best_mean_iou:
             self._best_mean_iou = mean_iou
         yield "val_iou", self._best_mean_iou - mean_iou
@@ -180,7 +190,7 @@ class CollapseWatch:
         share = f"{mean:.3g} of the edges {over} (--collapse_edge_share={limits.edge_share:g})"
         accuracy = f"{mean:.4g} {over} (--collapse_accuracy_margin={limits.accuracy_margin:g})"
         match kind.split("/"):
-            case operation, cell if operation in OPERATIONS and mean > limits.edge_share:
+            case operation, cell if operation in WATCHED_OPERATIONS and mean > limits.edge_share:
                 seen = f"{cell} cell: {operation} is the strongest operation on {share}"
                 remedy = "lower --search_epochs or --architecture_learning_rate"
             case "entropy", cell if mean < limits.entropy_change:
@@ -200,3 +210,49 @@ class CollapseWatch:
             case _:
                 return None
         return f"{seen}; {remedy}"
+
+
+class CollapseWarnings(Callback):
+    """Reports the warnings of a `CollapseDetector`.
+
+    Args:
+        detector: Looks at the metrics.
+        required: Names of the metrics that each step must have. A step without one is an error:
+            a metric that was renamed on one side only would silence its warning.
+    """
+
+    # As checkpoints have called it from the first version on.
+    state_name = "watch"
+
+    def __init__(self, detector: CollapseDetector, required: Collection[str]):
+        self.detector = detector
+        self.required = required
+
+    def on_step(self, report: Report) -> None:
+        missing = [name for name in self.required if name not in report.metrics]
+        if missing:
+            raise KeyError(f"A step must report {', '.join(missing)}.")
+        self._observe(report)
+
+    def on_epoch(self, epoch: int, report: Report) -> None:
+        self._observe(report)
+
+    def state(self) -> Mapping[str, Any]:
+        return self.detector.state()
+
+    def restore(self, state: Any) -> None:
+        self.detector.restore(state)
+
+    def _observe(self, report: Report) -> None:
+        for collapse in self.detector.observe(report.done, report.metrics):
+            report.warnings.append(Warn(f"collapse/{collapse.kind}", collapse.message))
+
+
+def search_metrics(space: SearchSpace, cells: Collection[str]) -> list[str]:
+    """Returns the metrics by which a search is judged, which each of its steps must report."""
+    edge_shares = [
+        alpha_edge_share(operation, cell)
+        for operation in watched_operations(space)
+        for cell in cells
+    ]
+    return [*edge_shares, *map(alpha_entropy, cells), *GAME_METRICS]

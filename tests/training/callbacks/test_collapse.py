@@ -1,13 +1,20 @@
-"""What is a sign of collapse, when it is told, and that a watch goes on where it stopped."""
+"""What is a sign of collapse, when it is reported, and that a detector resumes exactly."""
 
 import json
 import math
 
 import pytest
 
+from darts_adv_tf.search_space.space import PUBLISHED_SPACE, SearchSpace
 from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
-from darts_adv_tf.training import collapse
-from darts_adv_tf.training.collapse import Collapse, CollapseWatch, Thresholds
+from darts_adv_tf.training.callbacks import Report, collapse
+from darts_adv_tf.training.callbacks.collapse import (
+    Collapse,
+    CollapseDetector,
+    CollapseWarnings,
+    Thresholds,
+    search_metrics,
+)
 
 # Sums of powers of two, so that a mean can lie exactly at a limit.
 THRESHOLDS = Thresholds(
@@ -23,8 +30,8 @@ def short_searches(monkeypatch):
     monkeypatch.setattr(collapse, "SHORTEST_SEARCH", 1)
 
 
-def watch(num_steps: int = 1000) -> CollapseWatch:
-    return CollapseWatch(THRESHOLDS, num_steps)
+def detector(num_steps: int = 1000) -> CollapseDetector:
+    return CollapseDetector(THRESHOLDS, num_steps)
 
 
 def edges(kind: str, share: float) -> dict[str, float]:
@@ -36,7 +43,7 @@ def accuracy(real: float, fake: float) -> dict[str, float]:
     return {"accuracy/real": real, "accuracy/fake": fake}
 
 
-def told(watch: CollapseWatch, series, first_step: int = 1) -> list[tuple[str, int]]:
+def told(watch: CollapseDetector, series, first_step: int = 1) -> list[tuple[str, int]]:
     """Kind and step of the warnings in a series of one mapping a step."""
     return [
         (warning.kind, warning.step)
@@ -58,11 +65,13 @@ def told(watch: CollapseWatch, series, first_step: int = 1) -> list[tuple[str, i
 )
 def test_an_operation_on_more_than_its_share_of_edges_is_told(kind, shares, step):
     expected = [] if step is None else [(kind, step)]
-    assert told(watch(), [edges(kind, share) for share in shares]) == expected
+    assert told(detector(), [edges(kind, share) for share in shares]) == expected
 
 
 def test_other_figures_of_alpha_are_no_shares_of_edges():
-    assert told(watch(), [{"alpha_none/normal": 1.0, "alpha_skip_connect/normal": 1.0}] * 8) == []
+    assert (
+        told(detector(), [{"alpha_none/normal": 1.0, "alpha_skip_connect/normal": 1.0}] * 8) == []
+    )
 
 
 @pytest.mark.parametrize("cell", ["normal", "reduction"])
@@ -71,25 +80,25 @@ def test_other_figures_of_alpha_are_no_shares_of_edges():
 )
 def test_an_entropy_that_has_hardly_fallen_by_the_half_is_told(cell, change, is_told):
     figures = {f"alpha_entropy/{cell}": START_ENTROPY - change}
-    assert told(watch(num_steps=20), [figures] * 20) == [(f"entropy/{cell}", 10)] * is_told
+    assert told(detector(num_steps=20), [figures] * 20) == [(f"entropy/{cell}", 10)] * is_told
 
 
 @pytest.mark.parametrize(("num_steps", "is_told"), [(19, False), (20, True)])
 def test_a_short_search_is_expected_to_decide_nothing(num_steps, is_told, monkeypatch):
     monkeypatch.undo()
     series = [{"alpha_entropy/normal": START_ENTROPY}] * num_steps
-    assert told(watch(num_steps), series) == [("entropy/normal", 10)] * is_told
+    assert told(detector(num_steps), series) == [("entropy/normal", 10)] * is_told
 
 
 def test_an_entropy_fallen_by_just_the_limit_is_not_told():
     limits = Thresholds(0.5, START_ENTROPY - 1.5, 0.1, 0.1, window=4)
     figures = {"alpha_entropy/normal": 1.5}
-    assert told(CollapseWatch(limits, num_steps=2), [figures] * 2) == []
+    assert told(CollapseDetector(limits, num_steps=2), [figures] * 2) == []
 
 
 def test_the_half_of_an_odd_number_of_steps_is_rounded_up():
     figures = {"alpha_entropy/normal": START_ENTROPY}
-    assert told(watch(num_steps=7), [figures] * 7) == [("entropy/normal", 4)]
+    assert told(detector(num_steps=7), [figures] * 7) == [("entropy/normal", 4)]
 
 
 @pytest.mark.parametrize(
@@ -110,13 +119,13 @@ def test_the_half_of_an_odd_number_of_steps_is_rounded_up():
 )
 def test_an_accuracy_near_one_or_a_half_is_told(real, fake, kinds):
     series = [accuracy(real, fake)] * 4
-    assert told(watch(), series) == [(kind, 4) for kind in kinds]
+    assert told(detector(), series) == [(kind, 4) for kind in kinds]
 
 
 def test_the_accuracy_is_judged_by_its_mean_over_the_window():
     right, wrong = accuracy(1.0, 1.0), accuracy(0.0, 0.0)
     series = [right, wrong, right, wrong, right, right, right, right]
-    assert told(watch(), series) == [("accuracy/half", 4), ("accuracy/one", 8)]
+    assert told(detector(), series) == [("accuracy/half", 4), ("accuracy/one", 8)]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +143,7 @@ def test_the_accuracy_is_judged_by_its_mean_over_the_window():
 )
 def test_two_evaluations_in_a_row_below_the_best_are_told(values, evaluation):
     expected = [] if evaluation is None else [("val_iou", evaluation)]
-    assert told(watch(), [{"val/mean_iou": value} for value in values]) == expected
+    assert told(detector(), [{"val/mean_iou": value} for value in values]) == expected
 
 
 def test_each_kind_is_told_by_itself():
@@ -143,7 +152,7 @@ def test_each_kind_is_told_by_itself():
         **{f"alpha_entropy/{cell}": START_ENTROPY for cell in ("normal", "reduction")},
         **accuracy(1.0, 1.0),
     }
-    found = told(watch(num_steps=2), [everything] * 12)
+    found = told(detector(num_steps=2), [everything] * 12)
     early = [(f"entropy/{cell}", 1) for cell in ("normal", "reduction")]
     assert sorted(found) == sorted([*early, *((k, 4) for k in (*EDGE_KINDS, "accuracy/one"))])
 
@@ -167,12 +176,12 @@ UNDECIDED, DECIDED = {"alpha_entropy/normal": START_ENTROPY}, {"alpha_entropy/no
     ],
 )
 def test_a_kind_is_told_once_and_again_only_after_it_has_recovered(series, steps):
-    assert [step for _, step in told(watch(num_steps=2), series)] == steps
+    assert [step for _, step in told(detector(num_steps=2), series)] == steps
 
 
 def test_a_mean_that_passes_the_limit_to_and_fro_is_told_at_most_once_a_window():
     # The mean of four is 0.75, 0.75, 0.5 in turn.
-    steps = [step for _, step in told(watch(), [HIGH, HIGH, LOW] * 20)]
+    steps = [step for _, step in told(detector(), [HIGH, HIGH, LOW] * 20)]
     assert steps == list(range(4, 61, 6))
 
 
@@ -187,22 +196,22 @@ def test_a_figure_that_is_not_finite_changes_nothing(value):
         edges("none/normal", value) | accuracy(value, value),
         HIGH | accuracy(1.0, 1.0),
     ]
-    assert told(watch(), series) == [("none/normal", 6), ("accuracy/one", 6)]
+    assert told(detector(), series) == [("none/normal", 6), ("accuracy/one", 6)]
     ious = [BEST, FALLEN, {"val/mean_iou": value}, FALLEN, FALLEN]
-    assert told(watch(), ious) == [("val_iou", 4)]
+    assert told(detector(), ious) == [("val_iou", 4)]
     entropies = [{"alpha_entropy/normal": value}, UNDECIDED, {"alpha_entropy/normal": value}]
-    assert told(watch(num_steps=2), [*entropies, UNDECIDED]) == [("entropy/normal", 2)]
+    assert told(detector(num_steps=2), [*entropies, UNDECIDED]) == [("entropy/normal", 2)]
 
 
 def test_absent_figures_are_silent_and_no_recovery():
     loss = {"loss/segmentation": 1.0}
-    assert told(watch(num_steps=2), [loss, {}] * 10) == []
-    assert told(watch(), [{"accuracy/real": 1.0}, {"accuracy/fake": 1.0}] * 10) == []
-    assert told(watch(), [HIGH, HIGH, loss, HIGH, {}, HIGH, loss, HIGH]) == [("none/normal", 6)]
+    assert told(detector(num_steps=2), [loss, {}] * 10) == []
+    assert told(detector(), [{"accuracy/real": 1.0}, {"accuracy/fake": 1.0}] * 10) == []
+    assert told(detector(), [HIGH, HIGH, loss, HIGH, {}, HIGH, loss, HIGH]) == [("none/normal", 6)]
 
 
 def test_a_step_and_the_evaluation_after_it_are_observed_with_one_number():
-    observer = watch()
+    observer = detector()
     found = []
     for step, iou in enumerate((0.75, 0.25, 0.25), start=1):
         found += observer.observe(step, HIGH)
@@ -232,7 +241,7 @@ def test_a_step_and_the_evaluation_after_it_are_observed_with_one_number():
     ],
 )
 def test_a_message_is_one_line_with_number_limit_and_remedy(series, words):
-    observer = watch()
+    observer = detector()
     told(observer, series)
     (warning,) = observer.warnings
     assert "\n" not in warning.message
@@ -241,7 +250,7 @@ def test_a_message_is_one_line_with_number_limit_and_remedy(series, words):
 
 
 def test_warnings_keeps_all_in_order():
-    observer = watch()
+    observer = detector()
     told(observer, [*[HIGH] * 4, *[LOW] * 4, *[HIGH | accuracy(1.0, 1.0)] * 4])
     assert [(w.kind, w.step) for w in observer.warnings] == [
         ("none/normal", 4),
@@ -264,9 +273,9 @@ LONG_SERIES = [
 
 @pytest.mark.parametrize("stop", range(41))
 def test_a_restored_watch_warns_as_if_it_had_never_stopped(stop):
-    whole = watch(num_steps=30)
+    whole = detector(num_steps=30)
     told(whole, LONG_SERIES)
-    first, second = watch(num_steps=30), watch(num_steps=30)
+    first, second = detector(num_steps=30), detector(num_steps=30)
     told(first, LONG_SERIES[:stop])
     second.restore(json.loads(json.dumps(first.state(), allow_nan=False)))
     assert second.warnings == first.warnings
@@ -276,19 +285,19 @@ def test_a_restored_watch_warns_as_if_it_had_never_stopped(stop):
 
 
 def test_the_long_series_shows_what_a_watch_can_forget():
-    whole = watch(num_steps=30)
+    whole = detector(num_steps=30)
     kinds = [kind for kind, _ in told(whole, LONG_SERIES)]
     for kind in ("none/normal", "skip_connect/reduction", "accuracy/one", "accuracy/half"):
         assert kind in kinds
     assert min(kinds.count(kind) for kind in ("none/normal", "entropy/normal", "val_iou")) >= 2
 
 
-def test_a_state_does_not_change_with_its_watch():
-    observer = watch()
+def test_a_state_does_not_change_with_its_detector():
+    observer = detector()
     told(observer, [HIGH] * 3)
     state = observer.state()
     before = json.dumps(state)
-    other = watch()
+    other = detector()
     other.restore(state)
     told(observer, [HIGH] * 3)
     told(other, [LOW] * 3)
@@ -296,16 +305,16 @@ def test_a_state_does_not_change_with_its_watch():
 
 
 def test_restoring_replaces_what_was_observed_before():
-    observer = watch()
+    observer = detector()
     told(observer, [*[HIGH] * 4, BEST])
-    observer.restore(watch().state())
-    assert observer.state() == watch().state()
+    observer.restore(detector().state())
+    assert observer.state() == detector().state()
     assert observer.warnings == ()
 
 
 def changed(**changes) -> dict:
     """The state of a watch that has warned of `none/normal`, with other entries in places."""
-    observer = watch()
+    observer = detector()
     told(observer, [HIGH] * 5)
     return observer.state() | changes
 
@@ -369,7 +378,7 @@ def without(state: dict, key: str) -> dict:
     ],
 )
 def test_a_malformed_state_is_refused_and_changes_nothing(state):
-    observer = watch()
+    observer = detector()
     told(observer, [*[HIGH] * 4, BEST])
     before = observer.state()
     with pytest.raises(ValueError, match="Received: state="):
@@ -378,14 +387,51 @@ def test_a_malformed_state_is_refused_and_changes_nothing(state):
 
 
 def test_a_sound_state_is_what_the_malformed_ones_are_made_from():
-    observer = watch()
+    observer = detector()
     observer.restore(changed())
     assert observer.state() == changed()
     assert [warning.kind for warning in observer.warnings] == ["none/normal"]
 
 
 def test_a_state_of_a_longer_window_is_refused():
-    longer = CollapseWatch(Thresholds(0.5, 0.1, 0.1, 0.1, window=8), num_steps=100)
+    longer = CollapseDetector(Thresholds(0.5, 0.1, 0.1, 0.1, window=8), num_steps=100)
     told(longer, [HIGH] * 8)
     with pytest.raises(ValueError, match="the same window"):
-        watch().restore(longer.state())
+        detector().restore(longer.state())
+
+
+def test_a_step_without_a_metric_that_it_must_report_is_an_error():
+    """So that a metric that was renamed on one side only does not silence its warning."""
+    warnings = CollapseWarnings(detector(), required=["accuracy/real", "accuracy/fake"])
+    warnings.on_step(Report(1, accuracy(1.0, 1.0)))
+    with pytest.raises(KeyError, match="accuracy/fake"):
+        warnings.on_step(Report(2, {"accuracy/real": 1.0, "accuracy/false": 1.0}))
+
+
+def test_a_search_must_report_all_that_it_is_judged_by():
+    names = search_metrics(PUBLISHED_SPACE, ("normal", "reduction"))
+    assert sorted(names) == sorted(
+        [
+            *(name for kind in EDGE_KINDS for name in edges(kind, 1.0)),
+            *("alpha_entropy/normal", "alpha_entropy/reduction"),
+            *("accuracy/real", "accuracy/fake"),
+        ]
+    )
+    # What does not exist is judged by nothing.
+    assert not [name for name in search_metrics(PUBLISHED_SPACE, ("normal",)) if "reduc" in name]
+    small = SearchSpace(("skip_connect", "sep_conv_3x3"))
+    assert not [name for name in search_metrics(small, ("normal",)) if "none" in name]
+
+
+def test_warnings_are_reported_and_kept():
+    warnings = CollapseWarnings(detector(), required=())
+    report = Report(1, BEST)
+    warnings.on_epoch(1, report)
+    for epoch in (2, 3):
+        report = Report(epoch, FALLEN)
+        warnings.on_epoch(epoch, report)
+    ((tag, message),) = report.warnings
+    assert tag == "collapse/val_iou" and "below its best" in message
+    other = CollapseWarnings(detector(), required=())
+    other.restore(json.loads(json.dumps(warnings.state())))
+    assert other.state() == warnings.state() != CollapseWarnings(detector(), ()).state()

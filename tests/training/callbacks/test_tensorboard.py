@@ -1,24 +1,35 @@
 """What is written for TensorBoard can be read back by it."""
 
+import contextlib
+
 import cv2
 import numpy as np
 import pytest
 
 from darts_adv_tf.system.errors import StorageError
-from darts_adv_tf.training.tensorboard import Monitor, summary_value
+from darts_adv_tf.training.callbacks import Report, Warn
+from darts_adv_tf.training.callbacks.tensorboard import TensorBoard, summary_value
 from tests.events import read_events
 
 LOSS = "loss/segmentation"
 
 
-def test_scalars_pictures_and_marks_come_back_with_their_steps(tmp_path):
+@contextlib.contextmanager
+def begun(workdir, stage, done=0):
+    """Begun after so many steps, and ended."""
+    tensorboard = TensorBoard(workdir, stage)
+    tensorboard.begin(done, total=100)
+    yield tensorboard
+    tensorboard.end()
+
+
+def test_scalars_images_and_texts_come_back_with_their_steps(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
-    with Monitor(tmp_path, "search") as monitor:
-        monitor.begin(0)
-        monitor.scalars(1, {LOSS: 0.5, "loss/discriminator": 1.25})
-        monitor.scalars(2, {LOSS: 0.25})
-        monitor.picture(2, "overlays", picture)
-        monitor.mark(3, "collapse/val_iou", "below its best")
+    with begun(tmp_path, "search") as tensorboard:
+        tensorboard.add_scalars(1, {LOSS: 0.5, "loss/discriminator": 1.25})
+        tensorboard.add_scalars(2, {LOSS: 0.25})
+        tensorboard.add_image(2, "overlays", picture)
+        tensorboard.add_text(3, "collapse/val_iou", "below its best")
     events = read_events(tmp_path / "tensorboard" / "search")
     assert set(events) == {LOSS, "loss/discriminator", "overlays", "collapse/val_iou"}
     assert events[LOSS] == [(1, 0.5), (2, 0.25)]
@@ -31,10 +42,9 @@ def test_scalars_pictures_and_marks_come_back_with_their_steps(tmp_path):
 
 
 def test_what_was_flushed_can_be_read_while_training_goes_on(tmp_path):
-    with Monitor(tmp_path, "retrain") as monitor:
-        monitor.begin(0)
-        monitor.scalars(3, {LOSS: 2.0})
-        monitor.flush()
+    with begun(tmp_path, "retrain") as tensorboard:
+        tensorboard.add_scalars(3, {LOSS: 2.0})
+        tensorboard.flush()
         assert read_events(tmp_path / "tensorboard" / "retrain") == {LOSS: [(3, 2.0)]}
 
 
@@ -67,12 +77,11 @@ def test_values_are_those_that_tensorboard_would_write():
 
 def write_run(workdir, begin, end, value):
     """The curve, a picture and a mark of the steps after `begin`, up to `end`."""
-    with Monitor(workdir, "search") as monitor:
-        monitor.begin(begin)
+    with begun(workdir, "search", begin) as tensorboard:
         for step in range(begin + 1, end + 1):
-            monitor.scalars(step, {LOSS: value})
-            monitor.picture(step, "overlays", np.full((2, 3, 3), value, np.uint8))
-            monitor.mark(step, "collapse/val_iou", str(value))
+            tensorboard.add_scalars(step, {LOSS: value})
+            tensorboard.add_image(step, "overlays", np.full((2, 3, 3), value, np.uint8))
+            tensorboard.add_text(step, "collapse/val_iou", str(value))
 
 
 def test_after_a_resume_every_step_is_there_once_as_it_was_made_last(tmp_path):
@@ -101,33 +110,36 @@ def test_a_finished_phase_that_is_passed_over_keeps_its_curves(tmp_path):
 
 def test_phases_have_curves_of_their_own(tmp_path):
     write_run(tmp_path, 0, 3, 1)
-    with Monitor(tmp_path, "retrain") as monitor:
-        monitor.begin(0)
+    with begun(tmp_path, "retrain"):
+        pass
     assert len(read_events(tmp_path / "tensorboard" / "search")[LOSS]) == 3
 
 
-def test_a_process_that_is_not_to_write_writes_nothing(tmp_path):
-    with Monitor(tmp_path, "search", is_writer=False) as monitor:
-        monitor.begin(0)
-        monitor.scalars(1, {LOSS: 0.5})
-        monitor.picture(1, "overlays", np.zeros((2, 3, 3), np.uint8))
-        monitor.mark(1, "collapse/val_iou", "below its best")
-        monitor.flush()
+def test_a_stage_that_never_begins_leaves_nothing(tmp_path):
+    tensorboard = TensorBoard(tmp_path, "search")
+    tensorboard.flush()
+    tensorboard.end()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_ends_before_it_begins_leaves_nothing(tmp_path):
-    with Monitor(tmp_path, "search"):
-        pass
-    assert list(tmp_path.iterdir()) == []
+def test_reports_become_curves_and_texts(tmp_path):
+    with begun(tmp_path, "search") as tensorboard:
+        warnings = [Warn("collapse/val_iou", "below its best")]
+        tensorboard.on_step(Report(1, {LOSS: 0.5}, seconds=2.0, warnings=warnings))
+        tensorboard.on_epoch(1, Report(1, {"val/mean_iou": 0.25}))
+        # At the end of an epoch it can be read.
+        events = read_events(tmp_path / "tensorboard" / "search")
+    assert events == {
+        LOSS: [(1, 0.5)],
+        "seconds/step": [(1, 2.0)],
+        "collapse/val_iou": [(1, b"below its best")],
+        "val/mean_iou": [(1, 0.25)],
+    }
 
 
 def test_curves_that_cannot_be_written_are_told(tmp_path):
     (tmp_path / "tensorboard").write_text("a file where the folder should be")
-    with (
-        Monitor(tmp_path, "search") as monitor,
-        pytest.raises(StorageError, match="curves for TensorBoard") as caught,
-    ):
-        monitor.begin(0)
+    with pytest.raises(StorageError, match="curves for TensorBoard") as caught:
+        TensorBoard(tmp_path, "search").begin(0, total=100)
     assert caught.value.exit_status == 6
     assert str(tmp_path / "tensorboard" / "search") in str(caught.value)

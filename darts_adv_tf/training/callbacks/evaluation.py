@@ -1,0 +1,114 @@
+"""Evaluates the segmenter as training goes on; nothing is decided by it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from darts_adv_tf.data.dataset import Dataset
+from darts_adv_tf.evaluation.evaluator import Segmenter, predict_labels
+from darts_adv_tf.evaluation.metrics import confusion_matrix, iou, mean_over_present
+from darts_adv_tf.plots.overlays import draw_overlays
+from darts_adv_tf.training.callbacks import Callback, Report, is_due
+from darts_adv_tf.training.callbacks.tensorboard import TensorBoard
+from darts_adv_tf.training.metric_names import (
+    TEST_MEAN_IOU,
+    TEST_MEAN_IOU_ORGANS,
+    TRAIN_MEAN_IOU,
+    VAL_MEAN_IOU,
+)
+
+NUM_OVERLAYS = 3
+
+
+class Evaluation(Callback):
+    """What both evaluations share: the segmenter and the cases.
+
+    Args:
+        segmenter: The model that is trained, as `compile_segmenter` returns it.
+        dataset: Holds the cases.
+        cases: Indices of those to evaluate on.
+        every: Epochs between two evaluations, the last epoch's included; 0 for none.
+        num_epochs: Of the stage.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        dataset: Dataset,
+        cases: Sequence[int],
+        every: int,
+        num_epochs: int,
+    ):
+        self.dataset = dataset
+        self.cases = list(cases)
+        self.every = every
+        self.num_epochs = num_epochs
+        self.segmenter = segmenter
+
+    def is_due(self, epoch: int) -> bool:
+        """Returns whether to evaluate at the end of this epoch."""
+        return is_due(self.every, epoch, self.num_epochs)
+
+    def predict(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the IoU of each class, pooled over the cases, and the predicted labels.
+
+        Raises:
+            NonFiniteError: The segmenter answered with infinity or nan.
+        """
+        labels = self.dataset.labels[self.cases]
+        predictions = predict_labels(self.segmenter, self.dataset.images[self.cases])
+        confusion = confusion_matrix(labels, predictions, len(self.dataset.class_names))
+        return iou(confusion), predictions
+
+
+class TestCurve(Evaluation):
+    """Measures the test cases during retraining, for curves."""
+
+    __test__ = False  # no test of pytest's
+
+    def on_epoch(self, epoch: int, report: Report) -> None:
+        if self.is_due(epoch):
+            values, _ = self.predict()
+            report.metrics[TEST_MEAN_IOU] = float(mean_over_present(values))
+            report.metrics[TEST_MEAN_IOU_ORGANS] = float(mean_over_present(values[1:]))
+
+
+class ValidationOverlays(Evaluation):
+    """Measures the cases of the validation half, and draws overlays of a few of them.
+
+    Args:
+        trains_on_cases: Whether the stage trains on these cases, as retraining does: the metric
+            has another name then, since it says little.
+        tensorboard: Takes the overlays.
+        Others: See `Evaluation`.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        dataset: Dataset,
+        cases: Sequence[int],
+        every: int,
+        num_epochs: int,
+        trains_on_cases: bool,
+        tensorboard: TensorBoard,
+    ):
+        super().__init__(segmenter, dataset, cases, every, num_epochs)
+        self.metric = TRAIN_MEAN_IOU if trains_on_cases else VAL_MEAN_IOU
+        self.tensorboard = tensorboard
+
+    def on_epoch(self, epoch: int, report: Report) -> None:
+        if not self.is_due(epoch):
+            return
+        values, predictions = self.predict()
+        report.metrics[self.metric] = float(mean_over_present(values))
+        few = self.cases[:NUM_OVERLAYS]
+        overlays = draw_overlays(
+            self.dataset.images[few],
+            self.dataset.labels[few],
+            predictions[: len(few)],
+            [self.dataset.cases[index] for index in few],
+            self.dataset.class_names,
+        )
+        name = self.metric.partition("/")[0]
+        self.tensorboard.add_image(report.done, f"{name}/overlays", overlays)

@@ -30,7 +30,8 @@ def dice(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """One minus soft Dice, the mean over all classes of an image, background included.
 
     With probabilities p and true masks y, Dice is (2 sum p y + 1) / (sum p + sum y + 1)
-    (Milletari et al., V-Net, 3DV 2016, with plain sums in the denominator as in nnU-Net).
+    (soft Dice with plain sums in the denominator: Isensee et al., nnU-Net, Nature Methods 2021;
+    Milletari et al., V-Net, 3DV 2016, who proposed it, have squares there).
     """
     probabilities = tf.nn.softmax(logits)
     masks = tf.one_hot(tf.cast(labels, tf.int32), logits.shape[-1], dtype=logits.dtype)

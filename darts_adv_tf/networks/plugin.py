@@ -81,7 +81,7 @@ class UserNetwork(abc.ABC):
             outputs = self._guarded(model, inputs)
             if not isinstance(outputs, keras.KerasTensor):
                 raise self._mistake(
-                    "must have one output, its logits.",
+                    "have one output, its logits.",
                     f"{type(outputs).__name__}",
                     "Return the logits alone.",
                 )
@@ -117,7 +117,7 @@ class UserNetwork(abc.ABC):
 
     def _mistake(self, must: str, received: object, remedy: str) -> ConfigurationError:
         return ConfigurationError(
-            f"A {self.kind} {must}", received=f"{received}, of {self.name}", remedy=remedy
+            f"A {self.kind} must {must}", received=f"{received}, of {self.name}", remedy=remedy
         )
 
     def _check_signature(self, arguments: dict[str, object]) -> None:
@@ -138,7 +138,7 @@ class UserNetwork(abc.ABC):
     def _check_model(self, model: object) -> None:
         if not isinstance(model, keras.Model):
             raise self._mistake(
-                "must be a keras.Model.",
+                "be a keras.Model.",
                 f"{type(model).__module__}.{type(model).__name__}",
                 "Return a model made by keras.Model(inputs, outputs), keras.Sequential or a "
                 "subclass of keras.Model.",
@@ -148,7 +148,7 @@ class UserNetwork(abc.ABC):
             num = len(getattr(model, kind, None) or [None])
             if num != 1:
                 raise self._mistake(
-                    f"must have one input, the {self.input_name}s, and one output, the logits.",
+                    f"have one input, the {self.input_name}s, and one output, the logits.",
                     f"{num} {kind}",
                     "Return a model of one input and one output.",
                 )
@@ -156,7 +156,7 @@ class UserNetwork(abc.ABC):
     def _check_variables(self, model: UserModel) -> None:
         if not model.trainable_variables:
             raise self._mistake(
-                "must have weights that training can change.",
+                "have weights that training can change.",
                 "no trainable variable",
                 "Leave some of its layers trainable.",
             )
@@ -164,13 +164,13 @@ class UserNetwork(abc.ABC):
         duplicates = sorted(path for path, count in counts.items() if count > 1)
         if duplicates:
             raise self._mistake(
-                "must give every variable a name of its own, by which a checkpoint finds it.",
+                "give every variable a name of its own, by which a checkpoint finds it.",
                 f"more than one {', '.join(duplicates)}",
                 "Give these layers different names, or none.",
             )
         if any(variable.constraint is not None for variable in model.trainable_variables):
             raise self._mistake(
-                "must have no constraints: Adam moves its weights without limits.",
+                "have no constraints: Adam moves its weights without limits.",
                 "a weight with a constraint",
                 "Leave out kernel_constraint and the like; layers such as SpectralNormalization "
                 "are supported.",
@@ -179,7 +179,7 @@ class UserNetwork(abc.ABC):
         types.add(str(model.outputs[0].dtype))
         if types != {"float32"}:
             raise self._mistake(
-                "must have weights and logits of type float32.",
+                "have weights and logits of type float32.",
                 ", ".join(sorted(types)),
                 "Give at least the last layer dtype='float32'.",
             )
@@ -201,14 +201,14 @@ class UserNetwork(abc.ABC):
             self._check_shape(logits.shape, masks_shape)
             if not np.isfinite(logits).all():
                 raise self._mistake(
-                    "must have finite logits at the start.",
+                    "have finite logits at the start.",
                     f"{np.size(logits) - np.isfinite(logits).sum()} of {np.size(logits)} that are "
                     f"not, for {self.input_name}s in 0..1, in {mode}",
                     "Check its initial weights and what it divides by.",
                 )
         if model.losses:
             raise self._mistake(
-                f"must have no loss of its own: training descends {self.loss}.",
+                f"have no loss of its own: training descends {self.loss}.",
                 f"{len(model.losses)} losses of its own",
                 "Leave out kernel_regularizer and the like, and add_loss.",
             )
@@ -218,7 +218,7 @@ class UserNetwork(abc.ABC):
             )
             activation = "softmax" if sums_to_one else "sigmoid"
             raise self._mistake(
-                "must return logits, not probabilities: the losses take logits.",
+                "return logits, not probabilities: the losses take logits.",
                 f"values within 0 and 1 whatever its weights are{', summing to 1' * sums_to_one}",
                 f"Leave out the {activation} at its end.",
             )
@@ -230,7 +230,7 @@ class UserNetwork(abc.ABC):
         unused = [variable.path for variable, of_weight in pairs if of_weight is None]
         if unused:
             raise self._mistake(
-                "must use every trainable weight in its logits, by differentiable operations.",
+                "use every trainable weight in its logits, by differentiable operations.",
                 f"no gradient with respect to {', '.join(unused)}",
                 "Leave out layers that the output does not depend on, and operations such as "
                 "argmax.",
@@ -259,7 +259,7 @@ class UserSegmenter(UserNetwork):
         pairs = itertools.zip_longest(shape, masks_shape, fillvalue=0)
         if any(None not in pair and pair[0] != pair[1] for pair in pairs):
             raise self._mistake(
-                "must return one map per class, of the image's size.",
+                "return one map per class, of the image's size.",
                 f"the shape {tuple(shape)}",
                 f"Return the shape {masks_shape}: (batch, height, width, classes).",
             )
@@ -299,7 +299,7 @@ class UserDiscriminator(UserNetwork):
         is_map = len(others) == 3 and others[-1] == 1 and 0 not in others
         if (is_known and batch != masks_shape[0]) or not (others in ([], [1]) or is_map):
             raise self._mistake(
-                "must return one logit per case, or one map of logits per case.",
+                "return one logit per case, or one map of logits per case.",
                 f"the shape {tuple(shape)}",
                 "Return the shape (batch,), (batch, 1) or (batch, height, width, 1).",
             )
@@ -314,7 +314,7 @@ class UserDiscriminator(UserNetwork):
     def _check_input_gradient(self, gradient: tf.Tensor | None) -> None:
         if gradient is None:
             raise self._mistake(
-                "must be differentiable with respect to the masks: the segmenter learns by it.",
+                "be differentiable with respect to the masks: the segmenter learns by it.",
                 "no gradient with respect to its input",
                 "Leave out operations such as argmax, round and stop_gradient.",
             )

@@ -73,7 +73,12 @@ ARMS = {
 }
 """In the order of tables and legends."""
 
-USER_COLOUR = "#00A6A6"
+USER_LINES = tuple(
+    (colour, dashes)
+    for dashes in (DASH_DOTTED, DOTTED, DASHED)
+    for colour in ("#00A6A6", "#6C757D", "#A3005C", "#5A8F00")
+)
+"""Of the users' arms, in their order."""
 
 EXPERIMENTS = {
     "table": ("none", "random", "resnet10", "nas"),
@@ -89,9 +94,16 @@ def is_arm(name: str) -> bool:
     return name in ARMS or is_entry_point(name)
 
 
-def arm_named(name: str) -> Arm:
-    """Returns the arm of `ARMS`, or that of a user's discriminator, `<module>:<function>`."""
-    return ARMS[name] if name in ARMS else _fixed(name, name, USER_COLOUR, DASH_DOTTED)
+def arm_named(name: str, place: int = 0) -> Arm:
+    """Returns the arm of `ARMS`, or that of a user's discriminator, `<module>:<function>`.
+
+    Args:
+        name: Of the arm.
+        place: Of a user's arm among all of them: which of `USER_LINES` it has.
+    """
+    if name in ARMS:
+        return ARMS[name]
+    return _fixed(name, name, *USER_LINES[place % len(USER_LINES)])
 
 
 def in_order(names: Iterable[str]) -> list[str]:

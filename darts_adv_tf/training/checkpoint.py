@@ -151,10 +151,10 @@ class Checkpoints:
                 return newest
         if damaged:
             raise CheckpointError(
-                "One good checkpoint at least is left.",
+                "At least one undamaged checkpoint must be left.",
                 received=f"{len(damaged)} damaged, and no other",
                 file=self.store.folder,
-                remedy="Remove this folder to begin its phase again by --resume, or begin a new "
+                remedy="Remove this folder to begin its stage again by --resume, or begin a new "
                 "run.",
             )
         return None
@@ -172,7 +172,7 @@ class Checkpoints:
         found = differences(then, self._identity)
         if found:
             raise CheckpointError(
-                "A checkpoint is of the run that goes on from it.",
+                "A checkpoint must belong to the run that resumes from it.",
                 received=_shortened(found),
                 file=checkpoint.folder,
                 remedy="Use the config.json, the data and the checkpoints of one and the same run.",
@@ -194,8 +194,9 @@ def restore_segmenter(workdir: str | os.PathLike, segmenter: Part, num_steps: in
     store = CheckpointStore(folder_of(workdir, "retrain"))
     if num_steps not in store.steps():
         found = ", ".join(store.path(step).name for step in store.steps())
+        last = store.path(num_steps).name
         raise CheckpointError(
-            f"A finished run leaves the checkpoint of its last step, {store.path(num_steps).name}.",
+            f"A finished run must hold the checkpoint of its last step, {last}.",
             received=found or "no checkpoint of retraining",
             file=store.folder,
             remedy="Finish the run by --resume; or, after a search that ended with the genotype, "
@@ -243,8 +244,8 @@ def assign(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], file:
     found = differences(then, now)
     if found:
         raise CheckpointError(
-            "A checkpoint holds every variable of the model that config.json describes, and no "
-            "other.",
+            "A checkpoint must hold every variable of the model that config.json describes, and "
+            "no other.",
             received=_shortened(found),
             file=file,
             remedy="Use the config.json and the checkpoints of one and the same run.",

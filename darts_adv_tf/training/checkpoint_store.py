@@ -216,7 +216,7 @@ def _checked(manifest: Any, step: int, folder: Path) -> tuple[dict, dict]:
     for name, expected in known.items():
         if manifest.get(name) != expected:
             raise CheckpointError(
-                f"A checkpoint of this program has {name} {expected!r} in its {MANIFEST}.",
+                f"A checkpoint must have {name} {expected!r} in its {MANIFEST}.",
                 received=f"{name} {manifest.get(name)!r}",
                 file=folder,
                 remedy="Use the version of this program that wrote it.",
@@ -268,7 +268,7 @@ def _unreadable(error: OSError, path: Path) -> StorageError:
 
 def _damaged(folder: Path, received: object) -> DamagedCheckpointError:
     return DamagedCheckpointError(
-        "A checkpoint is whole, as it was written.",
+        "A checkpoint must be complete, as it was written.",
         received=received,
         file=folder,
         remedy="Go on from an earlier one by --resume, or begin a new run.",

@@ -189,7 +189,7 @@ def _import_ray() -> ModuleType:
         return importlib.import_module("ray")
     except ImportError as error:
         raise ConfigurationError(
-            "--executor=ray needs Ray, which is not installed with this program.",
+            "Ray must be installed for --executor=ray.",
             received=error,
             remedy="pip install -r requirements-ray.txt, or use --executor=local.",
         ) from error

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from darts_adv_tf.plots.images import make_figure
-from darts_adv_tf.reproduction.arms import arm_named
+from darts_adv_tf.reproduction.arms import ARMS, arm_named
 from darts_adv_tf.reproduction.averages import MEAN_MASK
 from darts_adv_tf.reproduction.report.bands import Band
 from darts_adv_tf.reproduction.report.formatting import BASELINES, arm_label, counted
@@ -84,8 +84,9 @@ def draw_discriminator(panels: Mapping[str, Mapping[str, Band]]) -> Figure:
 
 
 def draw_bands(axes: Axes, bands: Mapping[str, Band]) -> None:
+    users = [arm for arm in bands if arm not in ARMS]
     for arm, each in bands.items():
-        kind = arm_named(arm)
+        kind = arm_named(arm, users.index(arm) if arm in users else 0)
         axes.plot(
             each.epochs,
             each.mean,

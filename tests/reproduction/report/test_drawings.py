@@ -37,6 +37,16 @@ def test_curves_have_every_epoch_of_each_arm_and_the_mean_mask_level():
     assert low < 0.25 and high > 0.8
 
 
+def test_each_of_a_users_arms_has_a_line_of_its_own():
+    epochs, counts, mean = np.arange(1, 3), np.full(2, 1), np.zeros(2)
+    bands = dict.fromkeys(
+        ["none", "patch:build", "pyramid:build"], Band(epochs, counts, mean, mean, mean)
+    )
+    (axes,) = draw_curves(bands, None, "U-Net").axes
+    looks = {(line.get_color(), str(line.get_linestyle())) for line in axes.get_lines()}
+    assert len(looks) == 3
+
+
 def test_alpha_is_drawn_over_all_epochs_and_by_kind_of_cell():
     alpha = np.stack([random_op_weights(epoch) for epoch in range(5)])
     panels = draw_alpha([7], [alpha], PUBLISHED_OPERATIONS, "NAS").axes

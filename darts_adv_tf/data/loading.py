@@ -5,6 +5,7 @@ Shapes: N cases, S the side of a training image, C channels.
 
 import dataclasses
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -27,6 +28,11 @@ Progress = Callable[[int, int], None]
 NUM_SHOWN_FAULTS = 5
 
 _UNKNOWN_SIZE = (np.nan, np.nan)
+
+_TENSORFLOW_LOCK = threading.Lock()
+"""Held while a case is resized: CPython 3.11 crashed (in `typing`'s check of a protocol, about once
+in a hundred runs under stress) when several threads called TensorFlow's Python layer at a time.
+Files are read and decoded outside it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -151,7 +157,8 @@ def read_case(case: Case, collection: Collection, preparation: Preparation) -> R
     except ValueError as error:
         issues.append(DataIssue(case.name, "range", str(error), is_fatal=True))
         return Reading(case, None, None, _UNKNOWN_SIZE, tuple(issues))
-    image = preparation.prepare_images(pixels[np.newaxis])[0].numpy()
+    with _TENSORFLOW_LOCK:
+        image = preparation.prepare_images(pixels[np.newaxis])[0].numpy()
     priority = collection.class_priority
     labels = preparation.prepare_labels(merge_masks(masks, priority), priority)
     expected = collection.class_names[1:] if collection.has_whole_organs else ()

@@ -4,13 +4,13 @@ Shapes: K classes, of which class 0 is the background, H and W pixels, C channel
 training image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 
 from darts_adv_tf.data import chest
-from darts_adv_tf.data.collection import Case, Collection, SizeMismatch
+from darts_adv_tf.data.collection import Case, Collection, size_mismatch
 from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.formats.decoded_image import DecodedImage
 
@@ -39,14 +39,8 @@ def check_sizes(decoded: DecodedImage, masks: np.ndarray, case: Case) -> None:
     """
     shape = decoded.pixels.shape[:2]
     if masks.shape[1:] != shape:
-        raise SizeMismatch(
-            "A mask must be as large as its image.",
-            received="mask {1}x{0}, image {3}x{2} (width x height)".format(
-                *masks.shape[1:], *shape
-            ),
-            file=case.files[-1] if case.files else case.name,
-            remedy="Resize the mask to its image, or remove the case from the data set.",
-        )
+        file = case.files[-1] if case.files else case.name
+        raise size_mismatch(masks.shape[1:], shape, file, decoded)
 
 
 def check_image(decoded: DecodedImage, case: Case) -> list[DataIssue]:
@@ -89,7 +83,7 @@ def check_masks(
     if not areas.any():
         find(
             "all_background",
-            "only background: masks must hold 0 and 255, or class indices",
+            "only background: no pixel of any class",
             collection.has_whole_organs,
         )
         return masks, issues
@@ -132,7 +126,7 @@ def check_prepared(
     labels: np.ndarray,
     issues: Sequence[DataIssue],
     case: Case,
-    classes: Sequence[str],
+    classes: Mapping[int, str],
 ) -> list[DataIssue]:
     """Reports what was lost only by preparing the case.
 
@@ -141,7 +135,7 @@ def check_prepared(
         labels: uint8 (S, S), likewise.
         issues: Issues of the stored case.
         case: Whose they are.
-        classes: Names of the K - 1 foreground classes, all of which the case has.
+        classes: The names of the foreground classes that the case has, by their indices.
     """
     known = {issue.kind for issue in issues}
     lost = []
@@ -150,7 +144,7 @@ def check_prepared(
         lost.append(DataIssue(case.name, "constant", message, is_fatal=True))
     if known.isdisjoint(("all_background", "empty_mask")):
         present = np.unique(labels)
-        vanished = [name for index, name in enumerate(classes, start=1) if index not in present]
+        vanished = [name for index, name in classes.items() if index not in present]
         if vanished:
             message = (
                 f"no pixel of {', '.join(vanished)} is left at {labels.shape[1]}x{labels.shape[0]}"

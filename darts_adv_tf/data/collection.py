@@ -21,6 +21,36 @@ class SizeMismatch(DataError):
     """The image and the masks of a case are not all of one size."""
 
 
+def size_mismatch(
+    mask: tuple[int, ...],
+    image: tuple[int, ...],
+    file: str | Path,
+    decoded: DecodedImage | None = None,
+) -> SizeMismatch:
+    """The error for a mask of another size than its image, with the remedy of the likely cause.
+
+    Args:
+        mask, image: Their (H, W).
+        file: The mask.
+        decoded: The image; None if the size of another mask is expected.
+    """
+    other = "expected" if decoded is None else "image"
+    received = f"mask {mask[1]}x{mask[0]}, {other} {image[1]}x{image[0]} (width x height)"
+    remedy = "Resize the mask to its image, or remove the case from the data set."
+    turns = [] if decoded is None else [r for r in decoded.remarks if "EXIF orientation" in r]
+    if mask == image[::-1]:
+        remedy = "Turn the mask, whose width and height are those of the image exchanged."
+        if turns:
+            received += f"; the image was {turns[0]}"
+            remedy = (
+                "Turn the mask as the image is shown; or, if it was drawn on the image as stored, "
+                "remove the orientation from the image."
+            )
+    return SizeMismatch(
+        "A mask must be as large as its image.", received=received, file=file, remedy=remedy
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """An image and its masks, still on the disk.

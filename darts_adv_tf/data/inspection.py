@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from darts_adv_tf.data.absent_classes import find_absent_classes
 from darts_adv_tf.data.collection import Case, Collection
 from darts_adv_tf.data.data_issue import DataIssue, worst_first
 from darts_adv_tf.data.dataset import Dataset
@@ -19,8 +20,9 @@ from darts_adv_tf.data.loading import (
     Progress,
     Reading,
     assemble,
+    interpretations,
+    match_channels,
     read_cases,
-    reject_channel_mismatch,
     with_intensity_bounds,
 )
 from darts_adv_tf.data.near_duplicates import find_near_duplicates
@@ -76,6 +78,11 @@ class Inspection:
         """Issues that are not fatal, but may make the test metrics too good."""
         return tuple(i for i in self.issues if i.crosses_split and not i.is_fatal)
 
+    @property
+    def absent_classes(self) -> tuple[DataIssue, ...]:
+        """Issues of classes that cannot be learned or measured."""
+        return tuple(issue for issue in self.issues if issue.kind == "absent")
+
     def cases_by_kind(self) -> dict[tuple[str, bool], int]:
         """Number of cases with each (kind, is_fatal), the worst first."""
         distinct = dict.fromkeys((i.kind, i.is_fatal, i.case) for i in self.issues)
@@ -116,9 +123,10 @@ def inspect(
         # If no case can be read, each of them says why.
         if not collection.cases:
             raise
-    readings = reject_channel_mismatch(list(read_cases(recorded, preparation, progress)))
+    readings = match_channels(list(read_cases(recorded, preparation, progress)))
     issues = [*collection.issues]
     issues += [issue for reading in readings for issue in reading.issues]
+    issues += interpretations(readings)
     shares, parts = {}, {}
     if any(reading.image is not None for reading in readings):
         dataset = assemble(collection, preparation, readings)
@@ -127,6 +135,7 @@ def inspect(
         if split is not None:
             parts = {part: len(getattr(split, part)) for part in PARTS}
         issues += refusal
+        issues += find_absent_classes(dataset, split)
         issues += find_leaks(dataset, split)
         issues += find_near_duplicates(dataset, split)
     return Inspection(

@@ -6,6 +6,7 @@ Shapes: N cases, S the side of a training image, C channels.
 import dataclasses
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -18,6 +19,7 @@ from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.dataset import Dataset
 from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.nifti import INFLATED_FILES
+from darts_adv_tf.data.formats.nifti_header import HeaderMismatch
 from darts_adv_tf.data.preparation import Preparation, merge_masks
 from darts_adv_tf.system.errors import ConfigurationError, DataError
 from darts_adv_tf.system.memory import format_gibibytes, memory_bytes
@@ -28,6 +30,8 @@ Progress = Callable[[int, int], None]
 NUM_SHOWN_FAULTS = 5
 
 _UNKNOWN_SIZE = (np.nan, np.nan)
+_COLOUR = 3
+_GREY_AMONG_COLOUR = "a grey image among colour ones: its values stand in all three channels"
 
 _TENSORFLOW_LOCK = threading.Lock()
 """Held while a case is resized: CPython 3.11 crashed (in `typing`'s check of a protocol, about once
@@ -46,6 +50,7 @@ class Reading:
         pixel_size: Height and width of a training pixel in mm, or nan.
         issues: Issues of the case.
         error: Why the case cannot be used.
+        remarks: What had to be interpreted to read its files.
     """
 
     case: Case
@@ -54,6 +59,7 @@ class Reading:
     pixel_size: tuple[float, float]
     issues: tuple[DataIssue, ...]
     error: DataError | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def load(
@@ -79,7 +85,7 @@ def load(
     broken = [_unusable(case, case.error) for case in collection.cases if case.error is not None]
     _raise_if_any_fatal(broken, len(collection.cases))
     preparation = with_intensity_bounds(collection, preparation)
-    readings = reject_channel_mismatch(list(read_cases(collection, preparation, progress)))
+    readings = match_channels(list(read_cases(collection, preparation, progress)))
     _raise_if_any_fatal(readings, len(collection.cases))
     return assemble(collection, preparation, readings)
 
@@ -156,15 +162,20 @@ def read_case(case: Case, collection: Collection, preparation: Preparation) -> R
         pixels = match_range(decoded, preparation.intensity_maximum)
     except ValueError as error:
         issues.append(DataIssue(case.name, "range", str(error), is_fatal=True))
-        return Reading(case, None, None, _UNKNOWN_SIZE, tuple(issues))
+        return Reading(case, None, None, _UNKNOWN_SIZE, tuple(issues), remarks=decoded.remarks)
     with _TENSORFLOW_LOCK:
         image = preparation.prepare_images(pixels[np.newaxis])[0].numpy()
     priority = collection.class_priority
-    labels = preparation.prepare_labels(merge_masks(masks, priority), priority)
-    expected = collection.class_names[1:] if collection.has_whole_organs else ()
+    stored = merge_masks(masks, priority)
+    labels = preparation.prepare_labels(stored, priority)
+    expected = {
+        index: name
+        for index, name in enumerate(collection.class_names)
+        if index and (collection.has_whole_organs or (stored == index).any())
+    }
     issues += check_prepared(image, labels, issues, case, expected)
     pixel_size = preparation.pixel_size(decoded.spacing, height, width)
-    return Reading(case, image, labels, pixel_size, tuple(issues))
+    return Reading(case, image, labels, pixel_size, tuple(issues), remarks=decoded.remarks)
 
 
 def match_range(decoded: DecodedImage, intensity_maximum: float | None) -> np.ndarray:
@@ -203,18 +214,35 @@ def assemble(collection: Collection, preparation: Preparation, readings: list[Re
         issues=(
             *collection.issues,
             *(issue for reading in usable for issue in reading.issues),
+            *interpretations(readings),
         ),
     )
 
 
-def reject_channel_mismatch(readings: list[Reading]) -> list[Reading]:
-    """Rejects readings with other channels than the first one: a fatal issue each."""
-    channels = next((r.image.shape[-1] for r in readings if r.image is not None), None)
+def match_channels(readings: list[Reading]) -> list[Reading]:
+    """Gives all readings the channels of most of them, in whatever order they come.
+
+    Where most are colour images, a grey one gets its values in all three channels: a colour image
+    whose channels agree is decoded as a grey one. Other readings that differ are rejected, by a
+    fatal issue each.
+    """
+    counts = Counter(r.image.shape[-1] for r in readings if r.image is not None)
+    # Of several that are as frequent, the most channels.
+    channels = max(counts, key=lambda number: (counts[number], number), default=0)
 
     def agreeing(reading: Reading) -> Reading:
         if reading.image is None or reading.image.shape[-1] == channels:
             return reading
-        message = f"{reading.image.shape[-1]} channel(s), the first image has {channels}"
+        if (reading.image.shape[-1], channels) == (1, _COLOUR):
+            return dataclasses.replace(
+                reading,
+                image=reading.image.repeat(_COLOUR, axis=-1),
+                remarks=(*reading.remarks, _GREY_AMONG_COLOUR),
+            )
+        message = (
+            f"{reading.image.shape[-1]} channel(s), where most images have {channels} "
+            f"({counts[channels]} of {counts.total()})"
+        )
         issue = DataIssue(reading.case.name, "channels", message, is_fatal=True)
         return dataclasses.replace(
             reading, image=None, labels=None, issues=(*reading.issues, issue)
@@ -223,8 +251,25 @@ def reject_channel_mismatch(readings: list[Reading]) -> list[Reading]:
     return [agreeing(reading) for reading in readings]
 
 
+def interpretations(readings: list[Reading]) -> list[DataIssue]:
+    """One issue for each remark, however many cases it is true of: the first is named."""
+    cases: dict[str, list[str]] = {}
+    for reading in readings:
+        for remark in reading.remarks:
+            cases.setdefault(remark, []).append(reading.case.name)
+    return [
+        DataIssue(
+            names[0],
+            "interpreted",
+            remark + (f", as in {len(names) - 1} more" if len(names) > 1 else ""),
+        )
+        for remark, names in cases.items()
+    ]
+
+
 def _unusable(case: Case, error: DataError) -> Reading:
-    kind = "size_mismatch" if isinstance(error, SizeMismatch) else "unreadable"
+    kinds = {SizeMismatch: "size_mismatch", HeaderMismatch: "headers"}
+    kind = kinds.get(type(error), "unreadable")
     issue = DataIssue(case.name, kind, _in_a_line(error), is_fatal=True)
     return Reading(case, None, None, _UNKNOWN_SIZE, (issue,), error)
 

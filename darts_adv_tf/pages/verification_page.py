@@ -21,7 +21,8 @@ def verification_page(
         settings: Values of flags, by name.
         figures: The images of cases, by name: of the worst cases, or of any if there is no issue.
     """
-    severity = "warning" if inspection.suspected_leaks else "clean"
+    spoils_test = inspection.suspected_leaks or inspection.absent_classes
+    severity = "warning" if spoils_test else "clean"
     names = inspection.collection.class_names
     return render_html(
         "verification.html",

@@ -11,6 +11,7 @@ import keras
 
 from darts_adv_tf.config import RunConfig, workdir
 from darts_adv_tf.config.config_file import load_config, save_config, versions
+from darts_adv_tf.data.absent_classes import find_absent_classes
 from darts_adv_tf.data.data_issue import DataIssue
 from darts_adv_tf.data.leaks import find_leaks
 from darts_adv_tf.data.split import CASES_FILE, write_cases_csv
@@ -134,9 +135,10 @@ def load_and_report_data(config: RunConfig, devices: Devices) -> Run:
     """
     run = make_run(config, devices)
     dataset, split = run.dataset, run.split
-    leaks = find_leaks(dataset, split)
-    for issue in (*dataset.issues, *leaks):
+    absent, leaks = find_absent_classes(dataset, split), find_leaks(dataset, split)
+    for issue in (*dataset.issues, *absent, *leaks):
         print(f"data: {issue}")
+    _refuse_absent_classes(absent)
     _refuse_leaks(leaks)
     names = [device.rpartition("device:")[-1] for device in devices.worker_devices]
     print("devices:", ", ".join(names))
@@ -145,6 +147,18 @@ def load_and_report_data(config: RunConfig, devices: Devices) -> Run:
         f"{len(split.val)} val, {len(split.test)} test"
     )
     return run
+
+
+def _refuse_absent_classes(absent: Sequence[DataIssue]) -> None:
+    fatal = [issue for issue in absent if issue.is_fatal]
+    if fatal:
+        raise DataError(
+            "Training and test cases must each show a class besides the background: else nothing "
+            "would be learned or measured.",
+            received=fatal[0],
+            remedy="Check the masks by python -m darts_adv_tf.verify; raise --image_size if they "
+            "vanish at it, or choose the cases by --cases.",
+        )
 
 
 def _refuse_leaks(leaks: Sequence[DataIssue]) -> None:

@@ -34,11 +34,15 @@ def verdict(inspection: Inspection) -> str:
     num_fatal, num_leaks = len(inspection.fatal_issues), len(inspection.suspected_leaks)
     if num_fatal:
         return f"{num_fatal} fatal issue(s): training cannot start."
+    doubts = [issue.message for issue in inspection.absent_classes]
     if num_leaks:
-        return (
-            f"Training can start, but {num_leaks} near duplicate(s) have one image in training and "
-            "one in test: the test metrics may be too good."
+        doubts.insert(
+            0,
+            f"{num_leaks} near duplicate(s) have one image in training and one in test: the test "
+            "metrics may be too good",
         )
+    if doubts:
+        return f"Training can start, but {'; '.join(doubts)}."
     if inspection.issues:
         return f"No fatal issues, {len(inspection.issues)} warning(s)."
     return "No issues found."

@@ -204,14 +204,15 @@ def test_no_side_is_asked_for_where_images_are_no_radiographs():
 def test_what_preparing_loses_is_told():
     image = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4, 1)
     labels = np.array([[0, 1], [1, 2]], np.uint8)
-    assert check_prepared(image, labels, [], CASE, ("lung", "heart")) == []
-    (constant,) = check_prepared(np.ones_like(image), labels, [], CASE, ("lung", "heart"))
+    organs = {1: "lung", 2: "heart"}
+    assert check_prepared(image, labels, [], CASE, organs) == []
+    (constant,) = check_prepared(np.ones_like(image), labels, [], CASE, organs)
     assert constant.kind == "constant" and constant.is_fatal
     labels[1, 1] = 0
-    (vanished,) = check_prepared(image, labels, [], CASE, ("lung", "heart"))
+    (vanished,) = check_prepared(image, labels, [], CASE, organs)
     assert vanished.kind == "vanished" and not vanished.is_fatal
     assert vanished.message == "no pixel of heart is left at 2x2"
-    assert check_prepared(image, labels, [], CASE, ()) == []
+    assert check_prepared(image, labels, [], CASE, {1: "lung"}) == []
 
 
 def test_what_is_known_of_the_stored_case_is_not_told_again():
@@ -219,4 +220,4 @@ def test_what_is_known_of_the_stored_case_is_not_told_again():
     (constant,) = check_image(DecodedImage(np.zeros((4, 4, 1), np.uint8), 255.0), CASE)
     _, empty = check_masks(np.zeros((3, 4, 4), bool), CASE, collection(chest.ORGANS))
     known = [constant, *empty]
-    assert check_prepared(image, labels, known, CASE, chest.ORGANS) == []
+    assert check_prepared(image, labels, known, CASE, {1: "left_lung"}) == []

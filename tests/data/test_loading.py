@@ -136,9 +136,7 @@ def test_a_case_that_cannot_be_used_is_named(kind):
     assert caught.value.exit_status == 3
     (reading,) = [
         reading
-        for reading in loading.reject_channel_mismatch(
-            list(read_cases(collection, Preparation(SIZE)))
-        )
+        for reading in loading.match_channels(list(read_cases(collection, Preparation(SIZE))))
         if any(issue.is_fatal for issue in reading.issues)
     ]
     (issue,) = reading.issues
@@ -221,8 +219,11 @@ def test_what_preparing_loses_is_heeded():
     tiny[1] = False
     tiny[1, 12, 12] = True
     case = make_case("x", organs=tiny)
-    (issue,) = load(collect(case, has_whole_organs=True), PREPARATION).issues
-    assert (issue.kind, issue.message) == ("vanished", "no pixel of lower is left at 8x8")
+    for is_whole in (True, False):
+        (issue,) = load(collect(case, has_whole_organs=is_whole), PREPARATION).issues
+        assert (issue.kind, issue.message) == ("vanished", "no pixel of lower is left at 8x8")
+    # A class that the case never had has not vanished.
+    tiny[1] = False
     assert load(collect(case), PREPARATION).issues == ()
 
 

@@ -124,7 +124,7 @@ def test_fatal_issues_end_with_3_after_the_whole_report(ended):
     ]
     missing, _, shrunk, _ = (row["message"] for row in rows)
     assert "no mask of heart" in missing and "heart/phantom_0001.png" in missing
-    assert "64x32, expected 64x64" in shrunk and "heart/phantom_0003.png" in shrunk
+    assert "mask 64x32, image 64x64" in shrunk and "heart/phantom_0003.png" in shrunk
     page = CasesOfPage(folder / "of_broken" / "report.html")
     assert page.names == [case for case, _ in found] and page.num_pictures == 2
     assert "fatal   unreadable      phantom_0004" in result.stdout

@@ -4,6 +4,7 @@ Shapes: H, W pixels, C channels.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,14 @@ MAXIMUM_VALUES = 2**26
 A header can claim any size; larger ones are rejected before memory is allocated.
 """
 
+Report = Callable[[str], object]
+"""Called with a remark: what a reader had to interpret, in words that are the same for all files
+of which it is true."""
+
+
+def unreported(remark: str) -> None:
+    """Drops a remark."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DecodedImage:
@@ -26,11 +35,17 @@ class DecodedImage:
         intensity_maximum: The largest intensity that the format can hold, such as 255; None if
             the format does not bound intensities, as for floating-point files.
         spacing: Height and width of a pixel in mm; None if unknown.
+        remarks: What had to be interpreted to read the file, or those of its case.
     """
 
     pixels: np.ndarray
     intensity_maximum: float | None = None
     spacing: tuple[float, float] | None = None
+    remarks: tuple[str, ...] = ()
+
+    def with_remarks(self, remarks: Sequence[str]) -> "DecodedImage":
+        """The image with further remarks, each once."""
+        return dataclasses.replace(self, remarks=tuple(dict.fromkeys((*self.remarks, *remarks))))
 
 
 def check_size(height: int, width: int, num_channels: int, path: str | Path) -> None:
@@ -53,6 +68,7 @@ def make_image(
     path: str | Path,
     intensity_maximum: float | None = None,
     spacing: tuple[float, float] | None = None,
+    remarks: Sequence[str] = (),
 ) -> DecodedImage:
     """Makes an image of decoded values: uint8 and uint16 stay, all others become float32.
 
@@ -60,7 +76,7 @@ def make_image(
         values: (H, W) or (H, W, C), real numbers.
         path: The file that they are from, for messages.
         intensity_maximum: As in `DecodedImage`.
-        spacing: As in `DecodedImage`.
+        spacing, remarks: As in `DecodedImage`.
 
     Raises:
         DataError: A value is not finite, or is too large for float32.
@@ -78,4 +94,4 @@ def make_image(
                 file=path,
                 remedy="Replace these values, or remove the case from the data set.",
             )
-    return DecodedImage(values, intensity_maximum, spacing)
+    return DecodedImage(values, intensity_maximum, spacing, tuple(remarks))

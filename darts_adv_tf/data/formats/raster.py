@@ -19,7 +19,14 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from darts_adv_tf.data.formats.decoded_image import DecodedImage, check_size, make_image
+from darts_adv_tf.data.formats.decoded_image import (
+    DecodedImage,
+    Report,
+    check_size,
+    make_image,
+    unreported,
+)
+from darts_adv_tf.data.formats.label_image import no_label_image, to_label_image, to_mask
 from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.system.errors import DataError
 
@@ -39,6 +46,20 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _WHITE_IS_ZERO = 0
 _UNSIGNED, _SIGNED = 1, 2
 _LARGEST_EXACT_FLOAT = 2**24
+
+_TURNS = {
+    orientation: f"{kind} as the EXIF orientation {orientation} says"
+    for orientation, kind in (
+        (2, "mirrored"),
+        (3, "turned by 180 degrees"),
+        (4, "flipped"),
+        (5, "turned and mirrored"),
+        (6, "turned by 90 degrees"),
+        (7, "turned and mirrored"),
+        (8, "turned by 90 degrees"),
+    )
+}
+"""What is told of an image that is not upright: a mask drawn on the stored pixels would not fit."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,34 +108,39 @@ def read_raster(path: str | Path) -> DecodedImage:
             integers that float32 cannot hold, numbers that are not finite.
     """
     with open_to_decode(path, _KIND) as stream:
-        return _to_image(_load(stream.read(), path), path)
+        loaded = _load(stream.read(), path)
+        turn = _TURNS.get(loaded.orientation)
+        return _to_image(loaded, path).with_remarks([] if turn is None else [turn])
 
 
-def read_mask(path: str | Path) -> np.ndarray:
-    """Decodes a mask of one class, anti-aliased or not, from any raster image.
+def read_mask(path: str | Path, report: Report = unreported) -> np.ndarray:
+    """Decodes a mask of one class from any raster image; see `to_mask`.
+
+    Args:
+        path: The file.
+        report: Called with what had to be interpreted.
 
     Returns:
-        bool (H, W), true from half of the format's maximum on: from 128 on in 8 bits.
+        bool (H, W).
 
     Raises:
-        DataError: As `read_raster`, and where the image is coloured or its numbers have no maximum.
+        DataError: As `read_raster`, and where it cannot be told which pixels are inside.
     """
     decoded = read_raster(path)
-    if decoded.pixels.shape[2] != 1 or decoded.intensity_maximum is None:
-        raise DataError(
-            "A mask must be grey, with 8 or 16 bits.",
-            received=f"{decoded.pixels.dtype}, {decoded.pixels.shape[2]} channel(s)",
-            file=path,
-            remedy="Convert the mask to 8-bit grey.",
-        )
-    return decoded.pixels[:, :, 0] >= (decoded.intensity_maximum + 1) / 2
+    for remark in decoded.remarks:
+        report(remark)
+    return to_mask(decoded, path, report)
 
 
-def read_index_mask(path: str | Path) -> np.ndarray:
+def read_index_mask(path: str | Path, report: Report = unreported) -> np.ndarray:
     """Decodes an image whose numbers are labels: a palette's indices, or grey values.
 
     The numbers are those that the file stores, not those that a viewer shows: colours of a palette
     and transparency play no part, and an image of 1, 2 or 4 bits is not stretched to 255.
+
+    Args:
+        path: The file.
+        report: Called with what had to be interpreted.
 
     Returns:
         uint8 (H, W), or uint16 where a label is above 255.
@@ -126,9 +152,9 @@ def read_index_mask(path: str | Path) -> np.ndarray:
     with open_to_decode(path, _KIND) as stream:
         loaded = _load(stream.read(), path)
         if loaded.image.format in _JPEG:
-            raise _refusal("a JPEG, which changes numbers", path)
+            raise no_label_image("a JPEG, which changes numbers", path)
         if loaded.tag(_PHOTOMETRIC, 1) == _WHITE_IS_ZERO:
-            raise _refusal("a TIFF that stores white as zero", path)
+            raise no_label_image("a TIFF that stores white as zero", path)
         if loaded.image.mode in ("P", "1"):
             return np.asarray(loaded.image).astype(np.uint8)
         decoded = _to_image(loaded, path)
@@ -137,21 +163,8 @@ def read_index_mask(path: str | Path) -> np.ndarray:
             # Pillow has stretched 0..3 and 0..15 to 0..255.
             labels = labels // (255 // (2 ** int(loaded.raw_mode[-1]) - 1))
         if decoded.pixels.shape[2] != 1:
-            raise _refusal("colours", path)
-        if labels.dtype == np.float32 and loaded.image.mode == "F":
-            raise _refusal("floating-point numbers", path)
-        if labels.min() < 0 or labels.max() > 65535:
-            raise _refusal(f"numbers from {labels.min():.0f} to {labels.max():.0f}", path)
-        return labels.astype(np.uint8 if labels.max() <= 255 else np.uint16)
-
-
-def _refusal(received: str, path: str | Path) -> DataError:
-    return DataError(
-        "A label image must hold a number from 0 to 65535 in each pixel, stored without loss.",
-        received=received,
-        file=path,
-        remedy="Store the labels in an 8-bit or 16-bit grey PNG.",
-    )
+            raise no_label_image("colours", path)
+        return to_label_image(labels, path, report)
 
 
 def _load(content: bytes, path: str | Path) -> _Loaded:

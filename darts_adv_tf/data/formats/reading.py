@@ -8,12 +8,8 @@ from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.formats.dicom import DICOM_SUFFIXES, read_dicom, starts_as_dicom
 from darts_adv_tf.data.formats.jsrt_raw import NUM_BYTES as JSRT_BYTES
 from darts_adv_tf.data.formats.jsrt_raw import read_jsrt_raw
-from darts_adv_tf.data.formats.nifti import (
-    MAXIMUM_VOLUME_BYTES,
-    NIFTI_SUFFIXES,
-    num_slices,
-    read_nifti,
-)
+from darts_adv_tf.data.formats.nifti import NIFTI_SUFFIXES, num_slices, read_nifti
+from darts_adv_tf.data.formats.nifti_header import MAXIMUM_VOLUME_BYTES
 from darts_adv_tf.data.formats.raster import RASTER_SUFFIXES, read_raster
 from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.system.errors import DataError

@@ -133,4 +133,4 @@ def _read(
             file=image,
             remedy=f"Correct 'modality' in {FILE_NAME}, or replace the image.",
         )
-    return decoded, meaning.read(label, plane)
+    return meaning.read(label, plane, image, decoded)

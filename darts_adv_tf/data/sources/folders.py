@@ -156,4 +156,4 @@ def _make_cases(
 def _read(
     image: Path, label: Path, plane: int, meaning: IndexMeaning
 ) -> tuple[DecodedImage, np.ndarray]:
-    return read_plane(image, plane), meaning.read(label, plane)
+    return meaning.read(label, plane, image, read_plane(image, plane))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from darts_adv_tf.data.formats.decoded_image import DecodedImage
 from darts_adv_tf.data.sources.planes import read_values
 from darts_adv_tf.system.errors import DataError
 
@@ -33,15 +34,29 @@ class IndexMeaning:
         names = ("background", *classes)
         return cls(names, tuple((index,) for index in range(1, len(names))))
 
-    def read(self, path: Path, plane: int) -> np.ndarray:
-        """Reads a plane of a mask: bool (K - 1, H, W).
+    def read(
+        self, path: Path, plane: int, image: Path, decoded: DecodedImage
+    ) -> tuple[DecodedImage, np.ndarray]:
+        """Reads a plane of a mask.
+
+        Args:
+            path: The mask.
+            plane: Of volumes.
+            image: The image that it belongs to.
+            decoded: That plane of the image.
+
+        Returns:
+            decoded: The image, with what had to be interpreted to read the mask.
+            masks: bool (K - 1, H, W).
 
         Raises:
             DataError: The file cannot be read, or holds a value without a meaning.
         """
-        stored = read_values(path, plane)
+        remarks: list[str] = []
+        stored = read_values(path, plane, image, remarks.append)
         known = sorted({*self.background, *(value for group in self.values for value in group)})
         unknown = np.setdiff1d(stored, known)
+        is_one_mask = set(np.unique(stored).tolist()) <= {0, 255}
         if unknown.size:
             shown = ", ".join(str(value) for value in unknown[:5])
             raise DataError(
@@ -50,6 +65,10 @@ class IndexMeaning:
                 f"{', ...' if len(known) > 20 else ''}.",
                 received=f"the value {shown}" + (", ..." if unknown.size > 5 else ""),
                 file=path,
-                remedy="Name the class of this value, or correct the mask.",
+                remedy="Save black and white as 0 and 1; or put masks of one class each into "
+                "masks/<class>/ of --dataset=folders."
+                if is_one_mask
+                else "Name the class of this value, or correct the mask.",
             )
-        return np.stack([np.isin(stored, group) for group in self.values])
+        masks = np.stack([np.isin(stored, group) for group in self.values])
+        return decoded.with_remarks(remarks), masks

@@ -159,8 +159,9 @@ def _make_case(name: str, image: Path, masks: dict[str, Path | None]) -> list[Ca
 
 def _read_raw(image: Path, paths: list[Path]) -> tuple[DecodedImage, np.ndarray]:
     decoded = read_jsrt_raw(image)
-    masks = read_masks(paths, plane=0)
+    remarks: list[str] = []
+    masks = read_masks(paths, plane=0, report=remarks.append)
     height, width = decoded.pixels.shape[:2]
     if masks.shape[1:] == (height // 2, width // 2):
         masks = masks.repeat(2, axis=1).repeat(2, axis=2)
-    return decoded, masks
+    return decoded.with_remarks(remarks), masks

@@ -106,4 +106,6 @@ def _make_cases(
 
 def _read(image: Path, masks: Sequence[Path], plane: int) -> tuple[DecodedImage, np.ndarray]:
     decoded = read_plane(image, plane)
-    return decoded, read_masks(masks, plane, decoded.pixels.shape[:2])
+    remarks: list[str] = []
+    read = read_masks(masks, plane, image, decoded, remarks.append)
+    return decoded.with_remarks(remarks), read

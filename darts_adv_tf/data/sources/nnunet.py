@@ -144,7 +144,7 @@ def _channel_files(
 def _read(
     paths: tuple[Path, ...], label: Path, plane: int, num_channels: int, meaning: IndexMeaning
 ) -> tuple[DecodedImage, np.ndarray]:
-    decoded_images = [read_plane(path, plane) for path in paths]
+    decoded_images = [read_plane(path, plane, paths[0]) for path in paths]
     if len(paths) == 1 < num_channels and decoded_images[0].pixels.shape[-1] == 1:
         # A colour image whose channels agree is decoded as a grey one.
         decoded_images *= num_channels
@@ -156,7 +156,7 @@ def _read(
             file=paths[0],
             remedy="Correct 'channel_names' in dataset.json, or replace the image.",
         )
-    return decoded, meaning.read(label, plane)
+    return meaning.read(label, plane, paths[0], decoded)
 
 
 def join_channels(decoded_images: list[DecodedImage], paths: tuple[Path, ...]) -> DecodedImage:
@@ -194,4 +194,5 @@ def join_channels(decoded_images: list[DecodedImage], paths: tuple[Path, ...]) -
             decoded.pixels * np.float32(maximum / bound)
             for decoded, bound in zip(decoded_images, known, strict=True)
         ]
-    return DecodedImage(np.concatenate(channels, axis=-1), maximum, first.spacing)
+    joined = DecodedImage(np.concatenate(channels, axis=-1), maximum, first.spacing)
+    return joined.with_remarks([r for decoded in decoded_images for r in decoded.remarks])

@@ -187,7 +187,7 @@ def test_labels_above_255_take_16_bits(tmp_path):
     "name, pixels, options",
     [
         ("labels.jpg", GREY, {}),
-        ("labels.tif", GREY.astype(np.float32), {}),
+        ("labels.tif", GREY.astype(np.float32) + 0.01, {}),
         ("labels.tif", GREY.astype(np.int32) - 200, {}),
         ("labels.tif", GREY, {"tiffinfo": {262: 0}}),
         ("labels.png", COLOUR, {}),

@@ -214,13 +214,13 @@ def test_all_images_without_masks_are_named_before_any_is_read(folder, monkeypat
 def test_masks_of_two_sizes_are_refused(folder):
     path = folder / "mask" / "heart" / "b.png"
     write_png(path, np.zeros((32, 48), np.uint8))
-    assert_refused(folder, path, "48x32, expected 64x64")
+    assert_refused(folder, path, "mask 48x32, image 64x64")
 
 
 def test_masks_of_another_size_than_the_image_are_refused(folder):
     write_png(folder / "png" / "b.png", np.zeros((32, 48), np.uint8))
     first = folder / "mask" / "left_lung" / "b.png"
-    assert_refused(folder, first, "64x64, expected 48x32")
+    assert_refused(folder, first, "mask 64x64, image 48x32")
 
 
 def test_an_empty_mask_is_refused(folder):

@@ -265,3 +265,72 @@ def test_some_cases_alone_keep_their_order_folds_and_patients():
     assert [case.name for case in some.cases] == ["a", "c"]
     assert [case.patient for case in some.cases] == ["p", "c"]
     assert some.folds == ("2", "2")
+
+
+def with_channels(name, num_channels):
+    return make_case(name, decoded(seed=ord(name), shape=(16, 16, num_channels)))
+
+
+@pytest.mark.parametrize(
+    ("channels", "common", "refused", "grey"),
+    [
+        ((1, 3, 3, 3), 3, [], ["a"]),
+        ((3, 3, 3, 1), 3, [], ["d"]),
+        ((3, 1, 1, 3), 3, [], ["b", "c"]),
+        ((3, 1, 1, 1), 1, ["a"], []),
+        ((1, 1, 1, 3), 1, ["d"], []),
+        ((2, 1, 1, 1), 1, ["a"], []),
+        ((2, 2, 1, 2), 2, ["c"], []),
+        ((4, 3, 3, 1), 3, ["a"], ["d"]),
+    ],
+)
+def test_channels_are_those_of_most_images_in_any_order(channels, common, refused, grey):
+    cases = [with_channels(name, number) for name, number in zip("abcd", channels, strict=True)]
+    before = list(read_cases(collect(*cases), Preparation(SIZE)))
+    after = loading.match_channels(before)
+    assert [reading.case.name for reading in after if reading.image is None] == refused
+    for old, new in zip(before, after, strict=True):
+        if new.image is not None:
+            assert new.image.shape[-1] == common
+            # A grey image has its values in each channel.
+            np.testing.assert_array_equal(new.image, np.broadcast_to(old.image, new.image.shape))
+    told = [reading.case.name for reading in after if reading.remarks]
+    assert told == grey
+    messages = [issue.message for reading in after for issue in reading.issues]
+    most = channels.count(common)
+    assert messages == [
+        f"{channels['abcd'.index(name)]} channel(s), where most images have {common} ({most} of 4)"
+        for name in refused
+    ]
+
+
+def test_a_remark_is_told_once_however_many_cases_it_is_true_of():
+    remarked = [
+        make_case(name, dataclasses.replace(decoded(ord(name)), remarks=remarks))
+        for name, remarks in (("a", ()), ("b", ("one",)), ("c", ("two", "one")), ("d", ("one",)))
+    ]
+    issues = load(collect(*remarked), PREPARATION).issues
+    assert [(issue.case, issue.kind, issue.message, issue.is_fatal) for issue in issues] == [
+        ("b", "interpreted", "one, as in 2 more", False),
+        ("c", "interpreted", "two", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("remarks", "shape", "received", "remedy"),
+    [
+        ((), (8, 16), "mask 16x8, image 8x16 (width x height)", "exchanged"),
+        (
+            ("turned by 90 degrees as the EXIF orientation 6 says",),
+            (8, 16),
+            "; the image was turned by 90 degrees as the EXIF orientation 6 says",
+            "remove the orientation",
+        ),
+        ((), (8, 8), "mask 8x8", "Resize"),
+    ],
+)
+def test_a_mask_of_another_size_has_the_remedy_of_its_cause(remarks, shape, received, remedy):
+    image = dataclasses.replace(decoded(shape=(16, 8, 1)), remarks=remarks)
+    with pytest.raises(DataError) as caught:
+        load(collect(make_case("x", image, masks(shape))), PREPARATION)
+    assert received in caught.value.received and remedy in caught.value.remedy

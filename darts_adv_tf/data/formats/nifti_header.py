@@ -115,10 +115,15 @@ def read_header(stream: io.BufferedIOBase, path: str | Path) -> NiftiHeader:
             file=path,
             remedy="Convert the pair of files to one .nii file.",
         )
-    shape = _four_axes([int(size) for size in header.get_data_shape()])
+    shape = _four_axes([int(size) for size in header.get_data_shape()], path)
     dtype = header.get_data_dtype()
     if dtype.kind not in "uif" or dtype.itemsize > 8:
-        raise ValueError(f"pixels of the kind {dtype}, which are no real numbers of up to 64 bits")
+        raise DataError(
+            "A NIfTI image must hold real numbers of up to 64 bits.",
+            received=f"numbers of the kind {header.get_value_label('datatype')}",
+            file=path,
+            remedy="Convert the numbers: magnitudes of complex ones, a channel a colour.",
+        )
     slope, intercept = header.get_slope_inter()
     scaling = None
     if slope is not None and (slope, intercept) != (1.0, 0.0):
@@ -141,14 +146,19 @@ def read_header(stream: io.BufferedIOBase, path: str | Path) -> NiftiHeader:
     return read
 
 
-def _four_axes(sizes: list[int]) -> tuple[int, int, int, int]:
+def _four_axes(sizes: list[int], path: str | Path) -> tuple[int, int, int, int]:
     # Sizes of 1 at the end say nothing.
     while len(sizes) > 2 and sizes[-1] == 1:
         del sizes[-1]
     if len(sizes) == 5 and sizes[3] == 1:
         del sizes[3]
     if not 2 <= len(sizes) <= 4:
-        raise ValueError(f"{len(sizes)} axes, where an image has 2 to 4")
+        raise DataError(
+            "A NIfTI image must have 2 or 3 axes, and may have one more for its channels.",
+            received=f"{len(sizes)} axes, {' x '.join(map(str, sizes))}",
+            file=path,
+            remedy="Save the part of the file that is the image.",
+        )
     num_x, num_y, num_z, num_channels = [*sizes, 1, 1][:4]
     return num_x, num_y, num_z, num_channels
 
@@ -217,7 +227,8 @@ def _lie_together(mask: NiftiHeader, image: NiftiHeader) -> bool:
     """Whether both grids have the same corners in the patient, however they are stored."""
     to_image = np.linalg.inv(image.affine) @ mask.affine
     partners = np.abs(to_image[:3, :3]).argmax(axis=0)
-    if sorted(partners) != [0, 1, 2]:
+    sizes_of_partners = tuple(image.shape[partner] for partner in partners)
+    if sorted(partners) != [0, 1, 2] or sizes_of_partners != mask.shape[:3]:
         return False
     for chosen in product((0, 1), repeat=3):
         corner = np.array(chosen) * (np.array(mask.shape[:3]) - 1)

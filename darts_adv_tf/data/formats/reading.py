@@ -10,6 +10,7 @@ from darts_adv_tf.data.formats.jsrt_raw import NUM_BYTES as JSRT_BYTES
 from darts_adv_tf.data.formats.jsrt_raw import read_jsrt_raw
 from darts_adv_tf.data.formats.nifti import NIFTI_SUFFIXES, num_slices, read_nifti
 from darts_adv_tf.data.formats.nifti_header import MAXIMUM_VOLUME_BYTES
+from darts_adv_tf.data.formats.other_formats import name_format
 from darts_adv_tf.data.formats.raster import RASTER_SUFFIXES, read_raster
 from darts_adv_tf.data.formats.regular_file import open_to_decode
 from darts_adv_tf.system.errors import DataError
@@ -83,7 +84,7 @@ def _reader_of(path: str | Path) -> Callable[[str | Path], DecodedImage]:
         return read_dicom
     raise DataError(
         "An image must be a PNG, JPEG, TIFF, BMP, GIF, DICOM or NIfTI file, or a raw JSRT .IMG.",
-        received=f"a file that begins with {head[:8]!r}",
+        received=name_format(head, name),
         file=path,
         remedy="Convert the file to one of these formats, or remove it.",
     )

@@ -39,6 +39,13 @@ def find_decathlon(data_dir: Path) -> Collection:
         f"Let --data_dir name the folder Task<number>_<name> that holds {FILE_NAME}.",
     )
     description = Description(data_dir / FILE_NAME)
+    if description.has("channel_names") and not description.has("modality"):
+        raise DataError(
+            f"{FILE_NAME} must be that of the Decathlon, with 'modality'.",
+            received="'channel_names' instead, as in nnU-Net version 2",
+            file=description.path,
+            remedy="Use --dataset=nnunet.",
+        )
     num_channels = description.channels("modality")
     meaning = _read_labels(description)
 
@@ -113,13 +120,22 @@ def _path_within(description: Description, text: object) -> Path:
 
 def _require_files(*paths: Path) -> None:
     for path in paths:
-        if not is_file(path):
-            raise DataError(
-                f"The files that {FILE_NAME} names must exist.",
-                received="no such file",
-                file=path,
-                remedy=f"Add the file, or remove the case from 'training' in {FILE_NAME}.",
-            )
+        if is_file(path):
+            continue
+        stem = stem_of(path.name, IMAGE_SUFFIXES) or path.name
+        first_channel = path.with_name(f"{stem}_0000{path.name[len(stem) :]}")
+        is_nnunet = is_file(first_channel)
+        raise DataError(
+            f"The files that {FILE_NAME} names must exist.",
+            received=f"no such file, but {first_channel.name}, as nnU-Net version 1 names images"
+            if is_nnunet
+            else "no such file",
+            file=path,
+            remedy="Convert the data set by nnUNetv2_convert_old_nnUNet_dataset, and use "
+            "--dataset=nnunet."
+            if is_nnunet
+            else f"Add the file, or remove the case from 'training' in {FILE_NAME}.",
+        )
 
 
 def _read(

@@ -43,6 +43,10 @@ class Description:
         if not isinstance(self._document, dict):
             raise self.refuse("The file must hold a JSON object.", self._document)
 
+    def has(self, key: str) -> bool:
+        """Whether the file has a part of this name."""
+        return key in self._document
+
     def mapping(self, key: str) -> dict:
         """A part that is an object with at least one member.
 

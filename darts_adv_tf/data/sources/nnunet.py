@@ -52,6 +52,14 @@ def find_nnunet(data_dir: Path) -> Collection:
         _REMEDY,
     )
     description = Description(data_dir / FILE_NAME)
+    if description.has("modality") and not description.has("channel_names"):
+        raise DataError(
+            f"{FILE_NAME} must be that of nnU-Net version 2, with 'channel_names'.",
+            received="'modality' instead, as in nnU-Net version 1 and in the Decathlon",
+            file=description.path,
+            remedy="Convert the data set by nnUNetv2_convert_old_nnUNet_dataset; or use "
+            "--dataset=decathlon if its images are named as their masks, without _0000.",
+        )
     num_channels = description.channels("channel_names")
     meaning = _read_labels(description)
     ending = description.text("file_ending").lower()

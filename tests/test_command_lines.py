@@ -18,7 +18,7 @@ from tests.events import read_events
 from tests.phantoms import load_phantoms
 
 CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
-FILES_OF_A_GENOTYPE = {"genotype.json", "genotype_normal.png", "genotype_reduction.png"}
+FILES_OF_A_GENOTYPE = {"genotype.json", "genotype_normal.png"}
 FILES_OF_A_SEARCH = FILES_OF_A_GENOTYPE | {"epochs_search.csv", "alpha.csv"}
 FILES_OF_AN_EVALUATION = {"metrics.json", "per_case.csv", "overlays.png"}
 FILES_OF_A_TRAINING = FILES_OF_AN_EVALUATION | {"epochs_retrain.csv", "segmenter"}

@@ -217,9 +217,8 @@ def test_what_no_training_left_cannot_be_continued(command, workdir, tmp_path):
 def test_the_genotype_is_valid_and_drawn(workdir):
     for name in ("search", "replicas", "other_seed"):
         load_genotype(workdir(name) / "genotype.json")
-        for kind in ("normal", "reduction"):
-            drawing = (workdir(name) / f"genotype_{kind}.png").read_bytes()
-            assert drawing.startswith(b"\x89PNG")
+        drawing = (workdir(name) / "genotype_normal.png").read_bytes()
+        assert drawing.startswith(b"\x89PNG")
 
 
 def test_metrics_have_the_keys_of_the_contract_and_agree_with_the_cases(workdir):

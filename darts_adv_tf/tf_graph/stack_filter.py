@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import traceback
 from typing import Any
 
 from darts_adv_tf.tf_graph.private_interfaces import STACK_TRACES
@@ -21,7 +22,11 @@ def without_stack_traces() -> contextlib.AbstractContextManager:
     if tf_stack is None:
         return contextlib.nullcontext()
     modules = list(sys.modules.values())
-    files = frozenset(filter(None, (getattr(module, "__file__", None) for module in modules)))
+    # What runs by `python -c`, in a notebook or in a process of a test runner is no module's file.
+    callers = (frame.f_code.co_filename for frame, _ in traceback.walk_stack(None))
+    files = frozenset(
+        filter(None, (*(getattr(module, "__file__", None) for module in modules), *callers))
+    )
 
     stack_trace_filter: Any = tf_stack.StackTraceFilter
 

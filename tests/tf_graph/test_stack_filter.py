@@ -1,18 +1,9 @@
-import os
-
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from darts_adv_tf.data.batches import BatchArrays
 from darts_adv_tf.tf_graph.stack_filter import without_stack_traces
 from darts_adv_tf.training.trainer import Trainer
-
-# Nodes remember no Python at all in a process of pytest-xdist, with the filter or without it.
-pytestmark = pytest.mark.skipif(
-    "PYTEST_XDIST_WORKER" in os.environ,
-    reason="run it alone: python -m pytest tests/tf_graph/test_stack_filter.py",
-)
 
 
 def gradient(x):

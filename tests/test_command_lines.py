@@ -18,8 +18,12 @@ from tests.events import read_events
 from tests.phantoms import load_phantoms
 
 CLASS_NAMES = ("background", "left_lung", "right_lung", "heart")
-FILES_OF_A_GENOTYPE = {"genotype.json", "genotype_normal.png"}
-FILES_OF_A_SEARCH = FILES_OF_A_GENOTYPE | {"epochs_search.csv", "alpha.csv"}
+CELLS_OF_A_SEARCH = {
+    "search": ("normal", "reduction"),
+    "replicas": ("normal",),
+    "other_seed": ("normal",),
+}
+"""The kinds of cell in the pattern of each run that searches: there is a plot of each."""
 FILES_OF_AN_EVALUATION = {"metrics.json", "per_case.csv", "overlays.png"}
 FILES_OF_A_TRAINING = FILES_OF_AN_EVALUATION | {"epochs_retrain.csv", "segmenter"}
 FIGURES_OF_A_BASELINE = {
@@ -176,10 +180,18 @@ def read_checkpoint(workdir, phase):
         return dict(arrays)
 
 
+def files_of_a_genotype(*kinds):
+    return {"genotype.json", *(f"genotype_{kind}.png" for kind in kinds)}
+
+
+def files_of_a_search(name):
+    files = files_of_a_genotype(*CELLS_OF_A_SEARCH[name]) | {"epochs_search.csv", "alpha.csv"}
+    return FILES_OF_ANY_RUN | files
+
+
 def test_a_search_leaves_every_file_of_the_contract_and_no_other(workdir):
-    everything = FILES_OF_ANY_RUN | FILES_OF_A_SEARCH | FILES_OF_A_TRAINING
     for name in ("search", "replicas"):
-        assert names_in(workdir(name)) == everything
+        assert names_in(workdir(name)) == files_of_a_search(name) | FILES_OF_A_TRAINING
         assert (workdir(name) / "segmenter" / "1" / "saved_model.pb").is_file()
 
 
@@ -203,7 +215,7 @@ def test_a_good_run_shows_its_progress_and_no_warning(finished):
 
 
 def test_a_search_that_ends_with_the_genotype_leaves_no_segmenter(workdir):
-    assert names_in(workdir("other_seed")) == FILES_OF_ANY_RUN | FILES_OF_A_SEARCH
+    assert names_in(workdir("other_seed")) == files_of_a_search("other_seed")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "export"])
@@ -215,10 +227,11 @@ def test_what_no_training_left_cannot_be_continued(command, workdir, tmp_path):
 
 
 def test_the_genotype_is_valid_and_drawn(workdir):
-    for name in ("search", "replicas", "other_seed"):
+    for name, kinds in CELLS_OF_A_SEARCH.items():
         load_genotype(workdir(name) / "genotype.json")
-        drawing = (workdir(name) / "genotype_normal.png").read_bytes()
-        assert drawing.startswith(b"\x89PNG")
+        for kind in kinds:
+            drawing = (workdir(name) / f"genotype_{kind}.png").read_bytes()
+            assert drawing.startswith(b"\x89PNG")
 
 
 def test_metrics_have_the_keys_of_the_contract_and_agree_with_the_cases(workdir):
@@ -431,7 +444,8 @@ def test_evaluate_and_export_reproduce_a_run_that_has_moved(folder, workdir, run
 
 
 def test_train_takes_a_genotype_and_starts_from_the_segmenter_that_the_search_starts_from(workdir):
-    everything = FILES_OF_ANY_RUN | FILES_OF_A_GENOTYPE | FILES_OF_A_TRAINING
+    genotype = files_of_a_genotype("normal", "reduction")
+    everything = FILES_OF_ANY_RUN | genotype | FILES_OF_A_TRAINING
     assert names_in(workdir("train")) == names_in(workdir("random")) == everything
     genotypes = [load_genotype(workdir(run) / "genotype.json") for run in ("train", "search")]
     assert genotypes[0] == genotypes[1]

@@ -418,7 +418,7 @@ def test_a_step_that_is_not_finite_ends_with_4_and_the_last_good_state(runs, fol
     assert left_out.stderr.count("; the step is left out.\n") == 9
     assert_refused(left_out, 4, "in step 11 of retrain\n", "The state after step 10 is saved.")
     # The figures that fall into it are no reason to end it.
-    assert "there are no metrics: " in left_out.stderr
+    assert "warning: retrain, step 10: there are no metrics: " in left_out.stderr
     store = CheckpointStore(folder_of(folder / "wild", "retrain"))
     first, last = (store.read(step) for step in store.steps())
     assert (first.step, last.step, last.notes["steps_left_out"]) == (1, 10, 9)

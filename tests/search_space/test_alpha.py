@@ -9,17 +9,7 @@ import pytest
 from darts_adv_tf.search_space.alpha import Architecture
 from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
 from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
-
-NONE, SKIP, SEPARABLE = (
-    PUBLISHED_OPERATIONS.index(p) for p in ("none", "skip_connect", "sep_conv_5x5")
-)
-
-
-def with_scores(normal, reduction) -> Architecture:
-    architecture = Architecture()
-    architecture.alpha_normal.assign(normal)
-    architecture.alpha_reduction.assign(reduction)
-    return architecture
+from tests.alphas import NONE, SEPARABLE, SKIP, with_scores
 
 
 def test_it_owns_both_alphas_and_nothing_else():

@@ -8,17 +8,7 @@ from darts_adv_tf.search_space.candidate_operations import PUBLISHED_OPERATIONS
 from darts_adv_tf.search_space.space import CELL_KINDS, SearchSpace
 from darts_adv_tf.search_space.space import PUBLISHED_SPACE as SPACE
 from darts_adv_tf.training.alpha_metrics import alpha_metrics
-
-NONE, SKIP, SEPARABLE = (
-    PUBLISHED_OPERATIONS.index(p) for p in ("none", "skip_connect", "sep_conv_5x5")
-)
-
-
-def with_scores(normal, reduction) -> Architecture:
-    architecture = Architecture()
-    architecture.alpha_normal.assign(normal)
-    architecture.alpha_reduction.assign(reduction)
-    return architecture
+from tests.alphas import NONE, SEPARABLE, SKIP, with_scores
 
 
 def metrics_of(architecture, cells=CELL_KINDS):

@@ -56,8 +56,8 @@ class IndexMeaning:
         stored = read_values(path, plane, image, remarks.append)
         known = sorted({*self.background, *(value for group in self.values for value in group)})
         unknown = np.setdiff1d(stored, known)
-        is_one_mask = set(np.unique(stored).tolist()) <= {0, 255}
         if unknown.size:
+            is_one_mask = set(np.unique(stored).tolist()) <= {0, 255}
             shown = ", ".join(str(value) for value in unknown[:5])
             raise DataError(
                 "Each value of a mask must be the index of a class: "

@@ -1,5 +1,6 @@
 """Evaluates the segmenter as training goes on; nothing is decided by it."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,10 +21,11 @@ from darts_adv_tf.training.metric_names import (
 NUM_OVERLAYS = 3
 
 
+@dataclasses.dataclass(eq=False)
 class Evaluation(Callback):
     """What both evaluations share: the segmenter and the cases.
 
-    Args:
+    Attributes:
         segmenter: The model that is trained, as `compile_segmenter` returns it.
         dataset: Holds the cases.
         cases: Indices of those to evaluate on.
@@ -31,19 +33,11 @@ class Evaluation(Callback):
         num_epochs: Of the stage.
     """
 
-    def __init__(
-        self,
-        segmenter: Segmenter,
-        dataset: Dataset,
-        cases: Sequence[int],
-        every: int,
-        num_epochs: int,
-    ):
-        self.dataset = dataset
-        self.cases = list(cases)
-        self.every = every
-        self.num_epochs = num_epochs
-        self.segmenter = segmenter
+    segmenter: Segmenter
+    dataset: Dataset
+    cases: Sequence[int]
+    every: int
+    num_epochs: int
 
     def is_due(self, epoch: int) -> bool:
         """Returns whether to evaluate at the end of this epoch."""
@@ -55,8 +49,9 @@ class Evaluation(Callback):
         Raises:
             NonFiniteError: The segmenter answered with infinity or nan.
         """
-        labels = self.dataset.labels[self.cases]
-        predictions = predict_labels(self.segmenter, self.dataset.images[self.cases])
+        cases = list(self.cases)
+        labels = self.dataset.labels[cases]
+        predictions = predict_labels(self.segmenter, self.dataset.images[cases])
         confusion = confusion_matrix(labels, predictions, len(self.dataset.class_names))
         return iou(confusion), predictions
 
@@ -73,36 +68,27 @@ class TestCurve(Evaluation):
             report.metrics[TEST_MEAN_IOU_ORGANS] = float(mean_over_present(values[1:]))
 
 
+@dataclasses.dataclass(eq=False)
 class ValidationOverlays(Evaluation):
     """Measures the cases of the validation half, and draws overlays of a few of them.
 
-    Args:
+    Attributes:
         trains_on_cases: Whether the stage trains on these cases, as retraining does: the metric
             has another name then, since it says little.
         tensorboard: Takes the overlays.
         Others: See `Evaluation`.
     """
 
-    def __init__(
-        self,
-        segmenter: Segmenter,
-        dataset: Dataset,
-        cases: Sequence[int],
-        every: int,
-        num_epochs: int,
-        trains_on_cases: bool,
-        tensorboard: TensorBoard,
-    ):
-        super().__init__(segmenter, dataset, cases, every, num_epochs)
-        self.metric = TRAIN_MEAN_IOU if trains_on_cases else VAL_MEAN_IOU
-        self.tensorboard = tensorboard
+    trains_on_cases: bool
+    tensorboard: TensorBoard
 
     def on_epoch(self, epoch: int, report: Report) -> None:
         if not self.is_due(epoch):
             return
+        metric = TRAIN_MEAN_IOU if self.trains_on_cases else VAL_MEAN_IOU
         values, predictions = self.predict()
-        report.metrics[self.metric] = float(mean_over_present(values))
-        few = self.cases[:NUM_OVERLAYS]
+        report.metrics[metric] = float(mean_over_present(values))
+        few = list(self.cases[:NUM_OVERLAYS])
         overlays = draw_overlays(
             self.dataset.images[few],
             self.dataset.labels[few],
@@ -110,5 +96,5 @@ class ValidationOverlays(Evaluation):
             [self.dataset.cases[index] for index in few],
             self.dataset.class_names,
         )
-        name = self.metric.partition("/")[0]
+        name = metric.partition("/")[0]
         self.tensorboard.add_image(report.done, f"{name}/overlays", overlays)
